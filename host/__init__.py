@@ -1,0 +1,51 @@
+"""The host: contract, graph, engine, files, command line. It imports kernels, never a plugin."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .contract.errors import Cancelled, GraphError, MediaError, NodeError, PluginError, UnbraidError
+    from .engine.render import RenderOptions, RenderReport, Stream, open_stream, process, render
+    from .graph.graph import Graph
+    from .registry import Registry
+
+_HOME = {
+    "Cancelled": "contract.errors",
+    "Graph": "graph.graph",
+    "GraphError": "contract.errors",
+    "MediaError": "contract.errors",
+    "NodeError": "contract.errors",
+    "PluginError": "contract.errors",
+    "Registry": "registry",
+    "RenderOptions": "engine.render",
+    "RenderReport": "engine.render",
+    "Stream": "engine.render",
+    "UnbraidError": "contract.errors",
+    "open_stream": "engine.render",
+    "process": "engine.render",
+    "render": "engine.render",
+}
+__all__ = [
+    "Cancelled",
+    "Graph",
+    "GraphError",
+    "MediaError",
+    "NodeError",
+    "PluginError",
+    "Registry",
+    "RenderOptions",
+    "RenderReport",
+    "Stream",
+    "UnbraidError",
+    "open_stream",
+    "process",
+    "render",
+]
+
+
+def __getattr__(name: str) -> object:
+    if name in _HOME:
+        return getattr(import_module(f".{_HOME[name]}", __name__), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

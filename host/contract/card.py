@@ -1,0 +1,115 @@
+"""The plugin card: all that is known of a plugin without running a line of its signal code."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from .errors import LayoutRefusedError, PluginError
+from .params import Params
+from .ports import Ports
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from .audio import Layout
+
+__all__ = ["API_VERSION", "PluginCard", "same_layout"]
+
+API_VERSION = 1
+_ID = re.compile(r"[a-z][a-z0-9_-]{0,63}")
+_FACTORY = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
+
+
+def same_layout(ports: Ports, inputs: Mapping[str, Layout]) -> dict[str, Layout]:
+    """Give every output the layout of the inputs, which must all agree.
+
+    Raises:
+        LayoutRefusedError: the inputs' layouts differ.
+    """
+    layouts = list(inputs.values())
+    if any(layout != layouts[0] for layout in layouts):
+        named = ", ".join(f"{port} is {layout}" for port, layout in inputs.items())
+        raise LayoutRefusedError(f"its inputs must have one layout, but {named}")
+    return {port.name: layouts[0] for port in ports.outputs}
+
+
+@dataclass(frozen=True)
+class PluginCard:
+    """What a plugin is, as data. Building a card must import nothing heavy.
+
+    Attributes:
+        id: the name used in graphs (``use: id``): a-z, 0-9, dash, underscore.
+        name: a title for people.
+        version: of the plugin.
+        licence: SPDX expression of code and, where there are any, weights.
+        factory: ``"package.module:Class"``; imported only when a node is built, called with params.
+        doc: one line on what it does.
+        params: the parameter struct.
+        ports: the ports when they do not depend on parameters.
+        ports_for: pure function from parameters to ports; overrides ``ports``.
+        layouts_for: pure function ``(params, {input: layout}) -> {output: layout}`` that may raise
+            `LayoutRefusedError`; by default outputs take the layout of the inputs, which must agree.
+        residual: the output that the host forms itself, at the graph's rate, as the delayed first
+            input minus all other outputs, so that the outputs sum to the input.
+        rates: sample rates in Hz it runs at; empty means any. The host resamples around it.
+        devices: where it can run.
+        realtime: whether it can meet deadlines in a live graph.
+        deterministic: whether equal input and seed give equal bits.
+        api: version of this contract it was written for.
+    """
+
+    id: str
+    name: str
+    version: str
+    licence: str
+    factory: str
+    doc: str = ""
+    params: type[Params] = Params
+    ports: Ports = field(default_factory=Ports)
+    ports_for: Callable[[Any], Ports] | None = None
+    layouts_for: Callable[[Any, Mapping[str, Layout]], Mapping[str, Layout]] | None = None
+    residual: str | None = None
+    rates: tuple[int, ...] = ()
+    devices: tuple[str, ...] = ("cpu",)
+    realtime: bool = True
+    deterministic: bool = True
+    api: int = API_VERSION
+
+    def __post_init__(self) -> None:
+        if not _ID.fullmatch(self.id):
+            raise PluginError(f"plugin id {self.id!r} must match {_ID.pattern}")
+        if not _FACTORY.fullmatch(self.factory):
+            raise PluginError(f"plugin {self.id!r}: factory {self.factory!r} must read package.module:Class")
+        if self.api != API_VERSION:
+            raise PluginError(
+                f"plugin {self.id!r} is written for contract version {self.api}, this host speaks {API_VERSION}",
+            )
+        if self.residual is not None and self.ports_for is None:
+            names = [port.name for port in self.ports.outputs]
+            if self.residual not in names:
+                raise PluginError(
+                    f"plugin {self.id!r}: residual {self.residual!r} is none of its outputs {', '.join(names)}",
+                )
+
+    def ports_of(self, params: Params) -> Ports:
+        """Return the ports for these parameters."""
+        return self.ports if self.ports_for is None else self.ports_for(params)
+
+    def layouts_of(self, params: Params, inputs: Mapping[str, Layout]) -> dict[str, Layout]:
+        """Return the layout of every output, given the layout of every connected input.
+
+        Raises:
+            LayoutRefusedError: a layout does not fit; the text says which and what would.
+        """
+        ports = self.ports_of(params)
+        for port in ports.inputs:
+            layout = inputs.get(port.name)
+            if layout is not None and port.layouts and layout.name not in port.layouts:
+                raise LayoutRefusedError(
+                    f"its input {port.name!r} takes {' or '.join(port.layouts)}, not {layout}",
+                )
+        if self.layouts_for is None:
+            return same_layout(ports, inputs)
+        return dict(self.layouts_for(params, inputs))

@@ -1,0 +1,124 @@
+"""Every error Unbraid raises on purpose: what is wrong, where, and what to do about it.
+
+All derive from `UnbraidError`, whose ``exit_code`` is the command line's exit status: 2 when
+the request itself is wrong (graph, parameter, name), 1 when the work failed (file, node, disk).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+__all__ = [
+    "Cancelled",
+    "GraphError",
+    "LayoutRefusedError",
+    "MediaError",
+    "NodeError",
+    "Place",
+    "PluginError",
+    "Problem",
+    "UnbraidError",
+    "nearest",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where something stands: a file or "graph", a line (1-based) where known, and a dotted path."""
+
+    source: str
+    line: int | None = None
+    path: str = ""
+
+    def __str__(self) -> str:
+        spot = self.source if self.line is None else f"{self.source}:{self.line}"
+        return f"{spot}: {self.path}" if self.path else spot
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that is wrong: its place, what it is, and the remedy (may be empty)."""
+
+    place: Place
+    message: str
+    remedy: str = ""
+
+    def __str__(self) -> str:
+        text = f"{self.place}: {self.message}"
+        return f"{text}; {self.remedy}" if self.remedy else text
+
+
+class UnbraidError(Exception):
+    """The base of every deliberate error. ``str()`` is one readable line for each problem."""
+
+    exit_code: ClassVar[int] = 1
+
+
+class GraphError(UnbraidError):
+    """A graph that cannot run. ``problems`` lists everything found, not only the first."""
+
+    exit_code = 2
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(str(problem) for problem in self.problems))
+
+
+class PluginError(UnbraidError):
+    """A plugin is unknown, ambiguous, broken, or breaks the contract."""
+
+    exit_code = 2
+
+
+class LayoutRefusedError(UnbraidError):
+    """Raised by a card's ``layouts_for``: these inputs do not fit, and why."""
+
+    exit_code = 2
+
+
+class MediaError(UnbraidError):
+    """A file or stream cannot be read or written. Names the file and the remedy."""
+
+
+class NodeError(UnbraidError):
+    """A node failed while audio was running.
+
+    Attributes:
+        node: the node's name in the graph.
+        plugin: the id of its plugin.
+        sample: first sample of the block in which it failed, in programme time at the graph's rate.
+    """
+
+    def __init__(self, node: str, plugin: str, sample: int, reason: str) -> None:
+        self.node, self.plugin, self.sample, self.reason = node, plugin, sample, reason
+        super().__init__(f"node {node!r} ({plugin}) failed at sample {sample}: {reason}")
+
+
+class Cancelled(UnbraidError):  # noqa: N818 - not a fault: the caller asked for it
+    """The caller cancelled the render; nothing was left behind."""
+
+    exit_code = 130
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Return a remedy that offers the nearest known name, or lists them all when there are few.
+
+    Example:
+        >>> nearest("gian", ["gain", "mix"])
+        "did you mean 'gain'?"
+        >>> nearest("xyz", ["gain", "mix"])
+        'known: gain, mix'
+    """
+    names = sorted(known)
+    close = get_close_matches(name, names, n=1, cutoff=0.6)
+    if close:
+        return f"did you mean {close[0]!r}?"
+    if not names:
+        return "none is known"
+    listed = ", ".join(names[:12])
+    return f"known: {listed}" + (f" and {len(names) - 12} more" if len(names) > 12 else "")

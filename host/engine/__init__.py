@@ -1,0 +1,1 @@
+"""The engine: turns a checked graph into a plan and runs it block by block."""

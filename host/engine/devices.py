@@ -1,0 +1,31 @@
+"""Which devices this machine has, asked of the driver itself."""
+
+from __future__ import annotations
+
+import ctypes
+
+from ..contract.errors import PluginError
+
+__all__ = ["cuda_devices", "require_device"]
+
+
+def cuda_devices() -> int:
+    """Return the number of CUDA devices; 0 without a driver."""
+    try:
+        driver = ctypes.CDLL("libcuda.so.1")
+    except OSError:
+        return 0
+    count = ctypes.c_int(0)
+    if driver.cuInit(0) != 0 or driver.cuDeviceGetCount(ctypes.byref(count)) != 0:
+        return 0
+    return count.value
+
+
+def require_device(device: str, node: str) -> None:
+    """Raise unless the device is there; a missing device is never silently replaced.
+
+    Raises:
+        PluginError: names the node and the device.
+    """
+    if device == "cuda" and cuda_devices() == 0:
+        raise PluginError(f"node {node!r} asks for device 'cuda', but this machine has none; write device: cpu")

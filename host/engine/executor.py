@@ -1,0 +1,187 @@
+"""The executor: runs a plan block by block.
+
+For each block length it binds the plan once (views of the shared buffers, pointer tables of compiled
+runs) and keeps the binding, so that a steady stream allocates nothing here.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ...kernels.program import CompiledCallError, channel_pointers, run_program
+from ..contract.errors import NodeError, UnbraidError
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from ..contract.processor import Array
+    from .plan import Plan, Signal, Step
+
+__all__ = ["Executor"]
+
+_BINDINGS = 64
+
+
+@dataclass(slots=True)
+class _Call:
+    """One processor called from Python."""
+
+    step: Step
+    ins: dict[str, Array]
+    outs: dict[str, Array]
+
+
+@dataclass(slots=True)
+class _Run:
+    """Compiled steps called one after another without the interpreter."""
+
+    steps: list[Step]
+    program: npt.NDArray[np.int64]
+    pointers: list[npt.NDArray[np.int64]]
+
+
+@dataclass(slots=True)
+class _Binding:
+    work: list[_Call | _Run]
+    inputs: dict[str, Array]
+    outputs: dict[str, Array]
+
+
+class Executor:
+    """Runs one plan from its beginning; owns its buffers. Close it to release the processors.
+
+    Attributes:
+        plan: what is run.
+        position: samples processed so far.
+    """
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self.position = 0
+        self._applied = 0
+        self._slots = [np.zeros(max(1, size * plan.settings.max_block), np.float32) for size in plan.slots]
+        self._bindings: OrderedDict[int, _Binding] = OrderedDict()
+
+    def _view(self, signal: Signal, n: int) -> Array:
+        channels = signal.layout.channels
+        return self._slots[signal.slot][: channels * n].reshape(channels, n)
+
+    def _read_only(self, signal: Signal, n: int) -> Array:
+        view = self._view(signal, n)
+        view.flags.writeable = False
+        return view
+
+    def _bind(self, n: int) -> _Binding:
+        work: list[_Call | _Run] = []
+        compiled: list[Step] = []
+        for step in self.plan.steps:
+            if step.compiled is not None:
+                compiled.append(step)
+                continue
+            if compiled:
+                work.append(self._bind_run(compiled, n))
+                compiled = []
+            ins = {port: self._read_only(signal, n) for port, signal in step.ins.items()}
+            outs = {port: self._view(signal, n) for port, signal in step.outs.items()}
+            work.append(_Call(step, ins, outs))
+        if compiled:
+            work.append(self._bind_run(compiled, n))
+        return _Binding(
+            work,
+            {name: self._view(signal, n) for name, signal in self.plan.inputs.items()},
+            {name: self._read_only(signal, n) for name, signal in self.plan.outputs.items()},
+        )
+
+    def _bind_run(self, steps: list[Step], n: int) -> _Run:
+        rows, pointers = [], []
+        for step in steps:
+            assert step.compiled is not None  # noqa: S101 - the caller sorted them
+            sources = channel_pointers([self._view(signal, n) for signal in step.ins.values()])
+            sinks = channel_pointers([self._view(signal, n) for signal in step.outs.values()])
+            pointers += [sources, sinks]
+            rows.append([step.compiled.address, step.compiled.state, sources.ctypes.data, sinks.ctypes.data])
+        return _Run(list(steps), np.array(rows, np.int64), pointers)
+
+    def binding(self, n: int) -> _Binding:
+        """Return the binding for blocks of ``n`` samples, newest 64 kept."""
+        found = self._bindings.get(n)
+        if found is None:
+            found = self._bindings[n] = self._bind(n)
+            if len(self._bindings) > _BINDINGS:
+                self._bindings.popitem(last=False)
+        else:
+            self._bindings.move_to_end(n)
+        return found
+
+    def inputs(self, n: int) -> dict[str, Array]:
+        """Return the writable input blocks, ``[channels, n]``, to fill before `process`."""
+        return self.binding(n).inputs
+
+    def outputs(self, n: int) -> dict[str, Array]:
+        """Return the output blocks after `process`; valid until the next call."""
+        return self.binding(n).outputs
+
+    def room(self, wanted: int) -> int:
+        """Return how many samples, at most ``wanted``, can be processed before parameters change."""
+        change = self.plan.automation.next_change(self.position)
+        limit = min(wanted, self.plan.settings.max_block)
+        return limit if change is None else min(limit, change - self.position)
+
+    def process(self, n: int) -> None:
+        """Run one block of ``n <= room(n)`` samples from `inputs` to `outputs`.
+
+        Raises:
+            NodeError: a processor raised, or a compiled one returned non-zero.
+        """
+        self._automate()
+        for item in self.binding(n).work:
+            if isinstance(item, _Call):
+                try:
+                    item.step.processor.process(item.ins, item.outs)
+                except Exception as error:
+                    raise self._failed(item.step, _reason(error)) from error
+            else:
+                try:
+                    run_program(item.program, n)
+                except CompiledCallError as error:
+                    reason = f"its compiled function returned {error.code}"
+                    raise self._failed(item.steps[error.row], reason) from None
+        self.position += n
+
+    def _automate(self) -> None:
+        if self.position == self._applied:
+            return
+        for name, params in self.plan.automation.due(self._applied, self.position).items():
+            step = next(step for step in self.plan.steps if step.name == name)
+            before = step.processor.latency
+            try:
+                step.processor.set(params)
+            except Exception as error:
+                raise self._failed(step, f"set() failed: {_reason(error)}") from error
+            if step.processor.latency != before:
+                raise self._failed(step, "set() changed its latency, which is constant while audio runs")
+        self._applied = self.position
+
+    def _failed(self, step: Step, reason: str) -> NodeError:
+        return NodeError(step.name, step.plugin, max(0, self.position - step.latency_in), reason)
+
+    def reset(self) -> None:
+        """Go back to the beginning: every processor as freshly prepared, parameters as at the start."""
+        for step in self.plan.steps:
+            if step.name in self.plan.graph.nodes:
+                step.processor.set(self.plan.automation.initial(step.name))
+            step.processor.reset()
+        self.position = self._applied = 0
+
+    def close(self) -> list[str]:
+        """Release every processor; return one line for each that raised."""
+        return self.plan.release()
+
+
+def _reason(error: Exception) -> str:
+    text = " ".join(str(error).split())
+    return text if isinstance(error, UnbraidError) else f"{type(error).__name__}: {text}"

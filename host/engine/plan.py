@@ -1,0 +1,260 @@
+"""The plan: a checked graph as prepared processors in order, with delays, residuals and buffers.
+
+Parallel paths are lined up to the sample: where a node's inputs have different latencies, the early
+ones pass a delay first. Steps are ordered so that compiled ones stand together, and buffers are handed
+on as soon as their last reader is done.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from ..contract.audio import Layout, Spec
+from ..contract.errors import NodeError, PluginError, UnbraidError
+from ..graph.check import Wire
+from .automation import Automation
+from .devices import require_device
+from .island import RateIsland
+from .steps import AlignDelay, Residual
+
+if TYPE_CHECKING:
+    from ..contract.compiled import Compiled
+    from ..contract.processor import Processor
+    from ..graph.check import CheckedGraph, CheckedNode
+    from ..registry import Registry
+
+__all__ = ["Plan", "Settings", "Signal", "Step", "build_plan"]
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How a graph is run: block size in samples, seed, deadline, programme length where known."""
+
+    max_block: int = 8192
+    seed: int = 0
+    realtime: bool = False
+    length: int | None = None
+
+
+@dataclass(eq=False, slots=True)
+class Signal:
+    """What flows on one edge: its layout, how late it is, how long it may sound on, its buffer."""
+
+    name: str
+    layout: Layout
+    latency: int = 0
+    tail: int = 0
+    slot: int = -1
+
+
+@dataclass(eq=False, slots=True)
+class Step:
+    """One prepared processor and the signals it reads and writes, by port in the card's order."""
+
+    name: str
+    plugin: str
+    processor: Processor
+    ins: dict[str, Signal]
+    outs: dict[str, Signal]
+    rate: int
+    compiled: Compiled | None = None
+
+    @property
+    def latency_in(self) -> int:
+        """Samples by which the step's input lags behind programme time."""
+        return max((signal.latency for signal in self.ins.values()), default=0)
+
+
+@dataclass(slots=True)
+class Plan:
+    """What the executor runs. ``slots`` gives each shared buffer's size in channels."""
+
+    graph: CheckedGraph
+    settings: Settings
+    automation: Automation
+    inputs: dict[str, Signal] = field(default_factory=dict)
+    outputs: dict[str, Signal] = field(default_factory=dict)
+    steps: list[Step] = field(default_factory=list)
+    slots: list[int] = field(default_factory=list)
+
+    @property
+    def latency(self) -> int:
+        """The latency of the latest output, in samples."""
+        return max(signal.latency for signal in self.outputs.values())
+
+    def release(self) -> list[str]:
+        """Release every processor; return one line for each that raised."""
+        complaints = []
+        for step in self.steps:
+            try:
+                step.processor.release()
+            except Exception as error:  # noqa: BLE001 - the others must still be released
+                complaints.append(f"node {step.name!r} ({step.plugin}) failed to release: {error}")
+        return complaints
+
+
+class _Builder:
+    def __init__(self, graph: CheckedGraph, registry: Registry, settings: Settings) -> None:
+        self.registry, self.settings, self.graph = registry, settings, graph
+        automation = Automation(graph.lanes, {name: node.params for name, node in graph.nodes.items()})
+        self.plan = Plan(graph, settings, automation)
+        self.signals: dict[Wire, Signal] = {}
+        self.delays: dict[tuple[Signal, int], Signal] = {}
+
+    def spec(self, ins: dict[str, Signal], outs: dict[str, Layout], device: str = "cpu") -> Spec:
+        return Spec(
+            rate=self.graph.rate,
+            max_block=self.settings.max_block,
+            inputs={port: signal.layout for port, signal in ins.items()},
+            outputs=outs,
+            device=device,
+            seed=self.settings.seed,
+            realtime=self.settings.realtime,
+            length=self.settings.length,
+        )
+
+    def add(self, step: Step) -> None:
+        step.compiled = step.processor.compiled()
+        self.plan.steps.append(step)
+
+    def delayed(self, signal: Signal, samples: int) -> Signal:
+        """Return ``signal`` held back by ``samples``; the same delay is made only once."""
+        if samples == 0:
+            return signal
+        if (signal, samples) not in self.delays:
+            name = f"{signal.name} (delayed {samples})"
+            late = Signal(name, signal.layout, signal.latency + samples, signal.tail)
+            processor = AlignDelay(samples)
+            processor.prepare(self.spec({"in": signal}, {"out": signal.layout}))
+            self.add(Step(name, "host:delay", processor, {"in": signal}, {"out": late}, self.graph.rate))
+            self.delays[signal, samples] = late
+        return self.delays[signal, samples]
+
+    def aligned(self, signals: dict[str, Signal]) -> dict[str, Signal]:
+        latest = max((signal.latency for signal in signals.values()), default=0)
+        return {port: self.delayed(signal, latest - signal.latency) for port, signal in signals.items()}
+
+    def node(self, node: CheckedNode) -> None:
+        sources = {port.name: self.signals[node.sources[port.name]] for port in node.ports.inputs}
+        ins = self.aligned(sources)
+        residual = node.card.residual if node.card.residual in node.wanted else None
+        names = [
+            name
+            for name in node.outputs
+            if name != node.card.residual and (name in node.wanted or residual is not None)
+        ]
+        processor = self.prepared(node, ins, {name: node.outputs[name] for name in names})
+        late = max((signal.latency for signal in ins.values()), default=0) + processor.latency
+        tail = max((signal.tail for signal in ins.values()), default=0) + processor.tail
+        outs = {name: Signal(f"{node.name}.{name}", node.outputs[name], late, tail) for name in names}
+        self.add(Step(node.name, node.card.id, processor, ins, outs, node.rate))
+        self.plan.automation.align(node.name, late - processor.latency)
+        for name, signal in outs.items():
+            self.signals[Wire(node.name, name)] = signal
+        if residual is not None:
+            self.residual(node, residual, ins, outs, processor.latency)
+
+    def residual(
+        self,
+        node: CheckedNode,
+        name: str,
+        ins: dict[str, Signal],
+        outs: dict[str, Signal],
+        latency: int,
+    ) -> None:
+        whole = self.delayed(next(iter(ins.values())), latency)
+        parts = {"in": whole, **{f"minus {port}": signal for port, signal in outs.items()}}
+        tail = max(signal.tail for signal in parts.values())
+        rest = Signal(f"{node.name}.{name}", node.outputs[name], whole.latency, tail)
+        processor = Residual()
+        processor.prepare(self.spec(parts, {"out": rest.layout}))
+        self.add(Step(rest.name, "host:residual", processor, parts, {"out": rest}, self.graph.rate))
+        self.signals[Wire(node.name, name)] = rest
+
+    def prepared(self, node: CheckedNode, ins: dict[str, Signal], outs: dict[str, Layout]) -> Processor:
+        require_device(node.device, node.name)
+        processor = self.registry.build(node.card, self.plan.automation.initial(node.name))
+        if node.rate != self.graph.rate:
+            processor = RateIsland(processor, node.rate)
+        try:
+            processor.prepare(self.spec(ins, outs, node.device))
+        except UnbraidError as error:
+            raise PluginError(f"node {node.name!r} ({node.card.id}): {error}") from error
+        except Exception as error:
+            reason = f"prepare() raised {type(error).__name__}: {error}"
+            raise NodeError(node.name, node.card.id, 0, reason) from error
+        for what in ("latency", "tail"):
+            value = getattr(processor, what)
+            if not isinstance(value, int) or value < 0:
+                raise PluginError(f"plugin {node.card.id!r} declares {what} {value!r}, not an integer >= 0")
+        return processor
+
+
+def _grouped(steps: list[Step]) -> list[Step]:
+    """Reorder, sources before readers, so that compiled steps stand together in long runs."""
+    waiting = list(steps)
+    written: set[Signal] = {signal for step in steps for signal in step.outs.values()}
+    order: list[Step] = []
+    while waiting:
+        ready = [step for step in waiting if not written & set(step.ins.values())]
+        like_last = bool(order) and order[-1].compiled is not None
+        same = (step for step in ready if (step.compiled is not None) == like_last)
+        chosen = next(same, ready[0])
+        order.append(chosen)
+        waiting.remove(chosen)
+        written.difference_update(chosen.outs.values())
+    return order
+
+
+def _assign_slots(plan: Plan) -> None:
+    """Give every signal a buffer, reusing one as soon as its last reader is done."""
+    last: dict[Signal, int] = {}
+    for at, step in enumerate(plan.steps):
+        for signal in (*step.outs.values(), *step.ins.values()):
+            last[signal] = at
+    kept = set(plan.outputs.values())
+    free: list[int] = []
+
+    def take(signal: Signal) -> None:
+        if free:
+            free.sort(key=lambda slot: plan.slots[slot])
+            fits = (slot for slot in free if plan.slots[slot] >= signal.layout.channels)
+            signal.slot = next(fits, free[-1])
+            free.remove(signal.slot)
+            plan.slots[signal.slot] = max(plan.slots[signal.slot], signal.layout.channels)
+        else:
+            signal.slot = len(plan.slots)
+            plan.slots.append(signal.layout.channels)
+
+    for signal in plan.inputs.values():
+        take(signal)
+    for at, step in enumerate(plan.steps):
+        for signal in step.outs.values():
+            take(signal)
+        for signal in dict.fromkeys((*step.ins.values(), *step.outs.values())):
+            if last[signal] == at and signal not in kept:
+                free.append(signal.slot)
+
+
+def build_plan(graph: CheckedGraph, registry: Registry, settings: Settings) -> Plan:
+    """Build and prepare every processor and lay out the run.
+
+    Raises:
+        PluginError: a plugin's code cannot be loaded, or declares nonsense.
+        NodeError: a processor's ``prepare()`` failed.
+    """
+    builder = _Builder(graph, registry, settings)
+    plan = builder.plan
+    try:
+        for name, layout in graph.inputs.items():
+            plan.inputs[name] = builder.signals[Wire(name, "")] = Signal(name, layout)
+        for node in graph.nodes.values():
+            builder.node(node)
+    except BaseException:
+        plan.release()
+        raise
+    plan.outputs = {name: builder.signals[wire] for name, (wire, _) in graph.outputs.items()}
+    plan.steps = _grouped(plan.steps)
+    _assign_slots(plan)
+    return plan

@@ -1,0 +1,1 @@
+"""The graph: its document, its checks, its drawing. Nothing here runs audio."""

@@ -1,0 +1,234 @@
+"""The graph as a document: what a person wrote, with the place of every part, not yet checked
+against plugins."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+from ..contract.audio import Layout
+from ..contract.errors import GraphError, Problem, UnbraidError, nearest
+from .times import Moment, parse_moment
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from .yaml_reader import Parsed, Path
+
+__all__ = ["SUBTYPES", "Document", "Lane", "NodeEntry", "OutputEntry", "Source", "parse_document"]
+
+VERSION = 1
+SUBTYPES = ("PCM_16", "PCM_24", "PCM_32", "FLOAT")
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,63}")
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where a signal comes from: a node's port, a node's only output, or a graph input."""
+
+    node: str
+    port: str | None
+    path: Path
+
+    def __str__(self) -> str:
+        return self.node if self.port is None else f"{self.node}.{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class NodeEntry:
+    """A node as written. ``sources`` is by position (a tuple) or by input port (a dict)."""
+
+    name: str
+    use: str
+    sources: tuple[Source, ...] | dict[str, Source]
+    params: Mapping[str, Any]
+    device: str = "cpu"
+
+
+@dataclass(frozen=True, slots=True)
+class OutputEntry:
+    """A graph output as written, and the sample format asked for its file."""
+
+    name: str
+    source: Source
+    subtype: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """Automation of one parameter: points in programme time."""
+
+    node: str
+    param: str
+    points: tuple[tuple[Moment, Any], ...]
+    curve: Literal["step", "linear"] = "step"
+
+    @property
+    def path(self) -> Path:
+        """The lane's place in the document."""
+        return ("automation", f"{self.node}.{self.param}")
+
+
+@dataclass(slots=True)
+class Document:
+    """A parsed graph document. ``inputs`` holds None where the file decides the layout."""
+
+    parsed: Parsed
+    inputs: dict[str, Layout | None] = field(default_factory=dict)
+    nodes: dict[str, NodeEntry] = field(default_factory=dict)
+    outputs: dict[str, OutputEntry] = field(default_factory=dict)
+    lanes: list[Lane] = field(default_factory=list)
+
+
+class _Reading:
+    """Collects problems while the document is taken apart, so that all are told at once."""
+
+    def __init__(self, parsed: Parsed) -> None:
+        self.parsed = parsed
+        self.problems: list[Problem] = []
+
+    def problem(self, path: Path, message: str, remedy: str = "") -> None:
+        self.problems.append(Problem(self.parsed.place(path), message, remedy))
+
+    def mapping(self, value: Any, path: Path, known: tuple[str, ...] = ()) -> dict[str, Any]:
+        """Return ``value`` as a mapping without its unknown keys."""
+        if value is None:
+            return {}
+        if not isinstance(value, dict):
+            self.problem(path, f"must be a mapping, not {_kind(value)}")
+            return {}
+        if not known:
+            return value
+        for key in value:
+            if key not in known:
+                self.problem((*path, key), f"unknown key {key!r}", nearest(key, known))
+        return {key: item for key, item in value.items() if key in known}
+
+    def name(self, name: str, path: Path) -> None:
+        if not _NAME.fullmatch(name):
+            self.problem(path, f"{name!r} is not a name", "use letters, digits, _ and -, at most 64")
+
+    def text(self, value: Any, path: Path, default: str = "") -> str:
+        if isinstance(value, str) and value:
+            return value
+        self.problem(path, f"must be a name, not {_kind(value)}")
+        return default
+
+    def source(self, value: Any, path: Path) -> Source:
+        node, dot, port = self.text(value, path).partition(".")
+        return Source(node, port if dot else None, path)
+
+    def sources(self, value: Any, path: Path) -> tuple[Source, ...] | dict[str, Source]:
+        if isinstance(value, dict):
+            return {port: self.source(item, (*path, port)) for port, item in value.items()}
+        if isinstance(value, list):
+            return tuple(self.source(item, (*path, i)) for i, item in enumerate(value))
+        return (self.source(value, path),)
+
+    def inputs(self, value: Any) -> dict[str, Layout | None]:
+        found: dict[str, Layout | None] = {}
+        for name, layout in self.mapping(value, ("inputs",)).items():
+            path = ("inputs", name)
+            self.name(name, path)
+            try:
+                found[name] = None if layout is None else Layout.parse(str(layout))
+            except UnbraidError as error:
+                self.problem(path, str(error))
+        return found or {"mix": None}
+
+    def node(self, name: str, value: Any) -> NodeEntry | None:
+        path = ("nodes", name)
+        self.name(name, path)
+        entry = self.mapping(value, path, ("use", "from", "params", "device"))
+        if "use" not in entry:
+            self.problem(path, "has no `use`", "write use: PLUGIN")
+            return None
+        return NodeEntry(
+            name=name,
+            use=self.text(entry["use"], (*path, "use")),
+            sources=self.sources(entry["from"], (*path, "from")) if "from" in entry else (),
+            params=self.mapping(entry.get("params"), (*path, "params")),
+            device=self.text(entry.get("device", "cpu"), (*path, "device"), "cpu"),
+        )
+
+    def output(self, name: str, value: Any) -> OutputEntry | None:
+        path = ("outputs", name)
+        self.name(name, path)
+        if not isinstance(value, dict):
+            return OutputEntry(name, self.source(value, path))
+        entry = self.mapping(value, path, ("from", "subtype"))
+        if "from" not in entry:
+            self.problem(path, "has no `from`", "write from: NODE.OUTPUT")
+            return None
+        subtype = entry.get("subtype")
+        if subtype is not None and subtype not in SUBTYPES:
+            self.problem((*path, "subtype"), f"unknown subtype {subtype!r}", nearest(str(subtype), SUBTYPES))
+            subtype = None
+        return OutputEntry(name, self.source(entry["from"], (*path, "from")), subtype)
+
+    def lane(self, target: str, value: Any) -> Lane | None:
+        path = ("automation", target)
+        node, dot, param = target.partition(".")
+        if not dot:
+            self.problem(path, f"{target!r} must read node.param")
+            return None
+        points: Any = value
+        curve: Any = "step"
+        if isinstance(value, dict):
+            entry = self.mapping(value, path, ("points", "curve"))
+            points, curve = entry.get("points"), entry.get("curve", "step")
+        if curve not in {"step", "linear"}:
+            self.problem((*path, "curve"), f"unknown curve {curve!r}", "known: linear, step")
+            curve = "step"
+        if not isinstance(points, list) or not points:
+            self.problem(path, "must be a list of [time, value] points")
+            return None
+        found = []
+        for i, point in enumerate(points):
+            if not isinstance(point, list) or len(point) != 2:
+                self.problem((*path, i), "a point must read [time, value]")
+                continue
+            try:
+                found.append((parse_moment(point[0]), point[1]))
+            except ValueError as error:
+                self.problem((*path, i), str(error))
+        return Lane(node, param, tuple(found), curve)
+
+
+def _kind(value: Any) -> str:
+    if value is None:
+        return "nothing"
+    names = {dict: "a mapping", list: "a list", str: "text", bool: "true/false", int: "a number"}
+    return f"{names.get(type(value), 'a number')} ({value!r:.40})"
+
+
+def parse_document(parsed: Parsed) -> Document:
+    """Take plain data apart into a `Document`.
+
+    Raises:
+        GraphError: with every problem of form: unknown keys, wrong kinds, bad names, times, layouts.
+    """
+    reading = _Reading(parsed)
+    top = reading.mapping(parsed.value, (), ("unbraid", "inputs", "nodes", "outputs", "automation"))
+    version = top.get("unbraid")
+    if version != VERSION:
+        stated = "no version" if version is None else f"version {version!r}"
+        reading.problem(("unbraid",), f"states {stated}", f"begin the document with unbraid: {VERSION}")
+    document = Document(parsed, inputs=reading.inputs(top.get("inputs")))
+    for name, value in reading.mapping(top.get("nodes"), ("nodes",)).items():
+        if name in document.inputs:
+            reading.problem(("nodes", name), f"a node and an input are both named {name!r}", "rename one")
+        if (node := reading.node(name, value)) is not None:
+            document.nodes[name] = node
+    for name, value in reading.mapping(top.get("outputs"), ("outputs",)).items():
+        if (output := reading.output(name, value)) is not None:
+            document.outputs[name] = output
+    if not top.get("outputs"):
+        reading.problem((), "has no outputs", "write outputs: {NAME: NODE.OUTPUT}")
+    for target, value in reading.mapping(top.get("automation"), ("automation",)).items():
+        if (lane := reading.lane(target, value)) is not None:
+            document.lanes.append(lane)
+    if reading.problems:
+        raise GraphError(reading.problems)
+    return document

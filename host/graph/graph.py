@@ -1,0 +1,201 @@
+"""`Graph`: a graph document made in Python or read from a file, as one object."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..contract.errors import GraphError, Place, Problem
+from .document import Document, parse_document
+from .yaml_reader import MAX_BYTES, Parsed, read
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ..contract.audio import Layout
+    from ..registry import Registry
+    from .check import CheckedGraph
+
+__all__ = ["Graph", "NodeHandle"]
+
+
+@dataclass(frozen=True, slots=True)
+class NodeHandle:
+    """A node or input of a graph under construction; ``handle["port"]`` names one of its outputs."""
+
+    name: str
+
+    def __getitem__(self, port: str) -> str:
+        return f"{self.name}.{port}"
+
+
+class Graph:
+    """A graph of nodes, from Python or from a document; the two are the same thing.
+
+    Example:
+        >>> graph = Graph()
+        >>> mix = graph.input("mix", "stereo")
+        >>> dewind = graph.node("dewind", "wind", mix, depth=24)
+        >>> graph.output("dialogue", dewind["clean"])
+        >>> sorted(graph.to_dict())
+        ['inputs', 'nodes', 'outputs', 'unbraid']
+        >>> graph == Graph.parse(graph.to_yaml())
+        True
+    """
+
+    def __init__(self) -> None:
+        self._parsed = Parsed({"unbraid": 1, "inputs": {}, "nodes": {}, "outputs": {}}, "graph")
+
+    # Reading
+
+    @classmethod
+    def parse(cls, text: str, source: str = "graph") -> Graph:
+        """Read a YAML or JSON document.
+
+        Raises:
+            GraphError: it is not well formed, or its form is not that of a graph.
+        """
+        return cls._of(read(text, source))
+
+    @classmethod
+    def load(cls, path: str | Path) -> Graph:
+        """Read a graph file: ``.yaml``, ``.yml`` or ``.json``.
+
+        Raises:
+            GraphError: the file is missing, unreadable or not a graph.
+        """
+        path = Path(path)
+        try:
+            with path.open("rb") as file:
+                data = file.read(MAX_BYTES + 1)
+            text = data.decode("utf-8-sig")
+        except OSError as error:
+            raise _unreadable(path, f"cannot be read: {error.strerror}", "check the path and its rights") from None
+        except UnicodeDecodeError:
+            raise _unreadable(path, "is not UTF-8 text", "is it really a graph file?") from None
+        return cls.parse(text, str(path))
+
+    @classmethod
+    def from_dict(cls, value: Mapping[str, Any], source: str = "graph") -> Graph:
+        """Take the document as plain data, as `to_dict` gives it."""
+        return cls._of(Parsed(json.loads(json.dumps(value)), source))
+
+    @classmethod
+    def _of(cls, parsed: Parsed) -> Graph:
+        parse_document(parsed)
+        graph = cls()
+        graph._parsed = parsed
+        return graph
+
+    # Building
+
+    def input(self, name: str = "mix", layout: str | None = None) -> NodeHandle:
+        """Declare an input; without a layout it takes the file's."""
+        self._section("inputs")[name] = layout
+        return NodeHandle(name)
+
+    def node(
+        self,
+        name: str,
+        use: str,
+        *sources: str | NodeHandle,
+        device: str = "cpu",
+        **params: Any,
+    ) -> NodeHandle:
+        """Add a node of plugin ``use``, fed by ``sources`` in the order of its inputs."""
+        entry: dict[str, Any] = {"use": use}
+        if sources:
+            entry["from"] = [_name(source) for source in sources]
+        if params:
+            entry["params"] = params
+        if device != "cpu":
+            entry["device"] = device
+        self._section("nodes")[name] = entry
+        return NodeHandle(name)
+
+    def output(self, name: str, source: str | NodeHandle, *, subtype: str | None = None) -> None:
+        """Name a signal as an output of the graph; ``subtype`` asks for a sample format in its file."""
+        entry: Any = _name(source)
+        self._section("outputs")[name] = {"from": entry, "subtype": subtype} if subtype else entry
+
+    def automate(
+        self,
+        node: str | NodeHandle,
+        param: str,
+        points: list[tuple[Any, Any]],
+        *,
+        curve: str = "step",
+    ) -> None:
+        """Give a parameter values over programme time: seconds, ``HH:MM:SS.mmm`` or ``N samples``."""
+        lane = {"points": [list(point) for point in points], "curve": curve}
+        self._section("automation")[f"{_name(node)}.{param}"] = lane
+
+    def set(self, node: str, param: str, value: Any) -> None:
+        """Change a parameter of an existing node.
+
+        Raises:
+            GraphError: there is no such node.
+        """
+        entry = self._section("nodes").get(node)
+        if entry is None:
+            from ..contract.errors import nearest
+
+            place = Place(self.source, None, f"nodes.{node}")
+            raise GraphError([Problem(place, f"no node is named {node!r}", nearest(node, self._section("nodes")))])
+        entry["params"] = {**(entry.get("params") or {}), param: value}
+
+    def _section(self, name: str) -> dict[str, Any]:
+        section: dict[str, Any] = self._parsed.value.setdefault(name, {})
+        if section is None:
+            section = self._parsed.value[name] = {}
+        return section
+
+    # Looking
+
+    @property
+    def source(self) -> str:
+        """The file the graph came from, or "graph"."""
+        return self._parsed.source
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the document as plain data."""
+        data: dict[str, Any] = json.loads(json.dumps(self._parsed.value))
+        return data
+
+    def to_yaml(self) -> str:
+        """Return the document as YAML."""
+        import io
+
+        from ruamel.yaml import YAML
+
+        yaml = YAML(typ="safe", pure=True)
+        yaml.default_flow_style = None
+        yaml.sort_base_mapping_type_on_output = False
+        stream = io.StringIO()
+        yaml.dump(self.to_dict(), stream)
+        return stream.getvalue()
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Graph) and self.to_dict() == other.to_dict()
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def document(self) -> Document:
+        """Return the parsed document."""
+        return parse_document(self._parsed)
+
+    def check(self, registry: Registry, rate: int, layouts: Mapping[str, Layout]) -> CheckedGraph:
+        """Validate against plugins, rate (Hz) and the inputs' layouts; see `unbraid.host.graph.check`."""
+        from .check import check
+
+        return check(self.document(), registry, rate, layouts)
+
+
+def _name(source: str | NodeHandle) -> str:
+    return source.name if isinstance(source, NodeHandle) else source
+
+
+def _unreadable(path: Path, message: str, remedy: str) -> GraphError:
+    return GraphError([Problem(Place(str(path)), message, remedy)])

@@ -1,0 +1,191 @@
+"""Discovery of plugins: light cards first, code only when a node is built.
+
+Entry points of the group ``unbraid.plugins`` are loaded one by one in a loop of our own, so that a
+broken one is reported and skipped instead of taking the others down.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from importlib import import_module
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pluggy
+
+from .contract import hooks
+from .contract.card import PluginCard
+from .contract.errors import PluginError, nearest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from .contract.params import Params
+    from .contract.processor import Processor
+
+__all__ = ["SWITCH", "Fault", "Registry"]
+
+#: Set this environment variable to 0 to leave out every plugin that is not Unbraid's own.
+SWITCH = "UNBRAID_THIRD_PARTY"
+_OWN = "unbraid"
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """A plugin source that could not be used: its name, the package it came from, and why."""
+
+    source: str
+    package: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.source} (from {self.package}): {self.reason}"
+
+
+@dataclass
+class Registry:
+    """Cards by id, ready-made graphs by name, and what failed to load.
+
+    Example:
+        >>> registry = Registry.discover()
+        >>> registry.card("gain").licence
+        'MIT'
+    """
+
+    cards: dict[str, PluginCard] = field(default_factory=dict)
+    packages: dict[str, str] = field(default_factory=dict)
+    graphs: dict[str, Path] = field(default_factory=dict)
+    faults: list[Fault] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._manager = pluggy.PluginManager(hooks.PROJECT)
+        self._manager.add_hookspecs(hooks)
+        self._duplicates: dict[str, list[str]] = {}
+
+    @classmethod
+    def discover(cls) -> Registry:
+        """Load every entry point of the group that `SWITCH` allows."""
+        registry = cls()
+        own_only = os.environ.get(SWITCH, "1") == "0"
+        found = entry_points(group=hooks.GROUP)
+        for point in sorted(found, key=lambda point: (_package(point) != _OWN, point.name)):
+            if not own_only or _package(point) == _OWN:
+                registry.load(point)
+        return registry
+
+    def load(self, point: EntryPoint) -> None:
+        """Load one entry point; whatever goes wrong inside becomes a fault, not an exception."""
+        try:
+            plugin = point.load()
+        except Exception as error:  # noqa: BLE001 - a stranger's import can raise anything
+            self.faults.append(Fault(point.name, _package(point), f"cannot be loaded: {_short(error)}"))
+            return
+        self.add(plugin, point.name, _package(point))
+
+    def add(self, plugin: object, source: str, package: str = "this session") -> None:
+        """Take the hooks of a module or object.
+
+        Faults are noted for misspelt hooks, unmarked hooks, broken cards and duplicate ids.
+        """
+        try:
+            self._manager.register(plugin, name=f"{package}:{source}")
+        except (pluggy.PluginValidationError, ValueError) as error:
+            self.faults.append(Fault(source, package, _short(error)))
+            return
+        misspelt = list(_misspelt(self._manager, plugin))
+        self.faults.extend(Fault(source, package, reason) for reason in misspelt)
+        try:
+            for card in self._ask(plugin, "unbraid_cards"):
+                self._take(card, source, package)
+            for name, path in dict(self._ask(plugin, "unbraid_graphs")).items():
+                self.graphs.setdefault(name, Path(path))
+        except Exception as error:  # noqa: BLE001 - a stranger's hook can raise anything
+            self.faults.append(Fault(source, package, f"its hook failed: {_short(error)}"))
+
+    def _ask(self, plugin: object, hook: str) -> Any:
+        """Call one hook of one plugin only, so that its failure is its own."""
+        others = [other for other in self._manager.get_plugins() if other is not plugin]
+        answers = self._manager.subset_hook_caller(hook, others)()
+        return answers[0] if answers and answers[0] is not None else []
+
+    def _take(self, card: object, source: str, package: str) -> None:
+        if not isinstance(card, PluginCard):
+            self.faults.append(Fault(source, package, f"unbraid_cards gave {card!r}, not a PluginCard"))
+        elif card.id in self.cards or card.id in self._duplicates:
+            first = self.packages.pop(card.id, None)
+            self.cards.pop(card.id, None)
+            names = self._duplicates.setdefault(card.id, [first] if first else [])
+            names.append(package)
+            reason = f"plugin id {card.id!r} is brought by {' and by '.join(names)}: none of them is used"
+            self.faults.append(Fault(source, package, reason))
+        else:
+            self.cards[card.id] = card
+            self.packages[card.id] = package
+
+    def card(self, plugin: str) -> PluginCard:
+        """Return the card with this id.
+
+        Raises:
+            PluginError: there is none (the text offers the nearest), or several packages bring it.
+        """
+        if plugin in self._duplicates:
+            raise PluginError(
+                f"plugin id {plugin!r} is brought by {' and by '.join(self._duplicates[plugin])}; "
+                f"uninstall one, or set {SWITCH}=0 to use only Unbraid's own",
+            )
+        if plugin not in self.cards:
+            raise PluginError(f"unknown plugin {plugin!r}; {nearest(plugin, self.cards)}")
+        return self.cards[plugin]
+
+    def build(self, card: PluginCard, params: Params) -> Processor:
+        """Import the plugin's code and return a processor with these parameters.
+
+        Raises:
+            PluginError: the code cannot be imported or the factory fails.
+        """
+        module, _, name = card.factory.partition(":")
+        try:
+            processor: Processor = getattr(import_module(module), name)(params)
+        except Exception as error:
+            raise PluginError(
+                f"plugin {card.id!r} cannot be built from {card.factory}: {_short(error)}",
+            ) from error
+        return processor
+
+    def notify(self, hook: str, **arguments: Any) -> list[str]:
+        """Call a life-cycle hook; return one line for each plugin whose hook raised."""
+        complaints = []
+        for name, plugin in self._manager.list_name_plugin():
+            others = [other for other in self._manager.get_plugins() if other is not plugin]
+            try:
+                self._manager.subset_hook_caller(hook, others)(**arguments)
+            except Exception as error:  # noqa: BLE001 - an observer must not stop the render
+                complaints.append(f"{name}: {hook} failed: {_short(error)}")
+        return complaints
+
+
+def _package(point: EntryPoint) -> str:
+    return point.dist.name if point.dist is not None else "an unknown package"
+
+
+def _short(error: BaseException) -> str:
+    text = " ".join(str(error).split()) or "no message"
+    return f"{type(error).__name__}: {text}"
+
+
+def _misspelt(manager: pluggy.PluginManager, plugin: object) -> Iterator[str]:
+    known = _hook_names()
+    marked = set()
+    for caller in manager.get_hookcallers(plugin) or []:
+        marked.add(caller.name)
+        if not caller.has_spec():
+            yield f"hook {caller.name!r} does not exist; {nearest(caller.name, known)}"
+    for name in dir(plugin):
+        if name.startswith("unbraid_") and name not in marked and callable(getattr(plugin, name)):
+            yield f"{name!r} is not marked with @hookimpl, so it is never called"
+
+
+def _hook_names() -> Iterable[str]:
+    return [name for name in dir(hooks) if name.startswith("unbraid_")]

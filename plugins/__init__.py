@@ -1,0 +1,1 @@
+"""The built-in plugins. They import the contract and kernels only, like anyone else's."""

@@ -1,0 +1,1 @@
+"""Ready-made graphs, found through the hook ``unbraid_graphs``."""
