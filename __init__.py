@@ -19,8 +19,19 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from .host import Cancelled, Graph, GraphError, MediaError, NodeError, Registry, UnbraidError
-    from .host import open_stream, process, render
+    __version__: str
+    from .host import (
+        Cancelled,
+        Graph,
+        GraphError,
+        MediaError,
+        NodeError,
+        Registry,
+        UnbraidError,
+        open_stream,
+        process,
+        render,
+    )
 
 __all__ = [
     "Cancelled",

@@ -7,17 +7,29 @@ samples, so results do not depend on how the signal was cut into blocks.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
-from numba import carray, cfunc
+from numba import carray, cfunc  # type: ignore[attr-defined]  # carray is missing from its __all__
 
 from .program import NODE, pointer_f32, pointer_f64
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-__all__ = ["BiquadState", "DelayState", "MixState", "SubtractState", "biquad", "copy", "delay", "mix", "subtract"]
+__all__ = [
+    "BiquadState",
+    "CopyState",
+    "DelayState",
+    "MixState",
+    "NodeState",
+    "SubtractState",
+    "biquad",
+    "copy",
+    "delay",
+    "mix",
+    "subtract",
+]
 
 
 @cfunc(NODE, cache=True)
@@ -111,8 +123,10 @@ def biquad(state: Any, ins: Any, outs: Any, n: Any) -> Any:
     return np.int32(0)
 
 
-class _State:
-    """A header of int64 and the arrays whose addresses it holds."""
+class NodeState:
+    """A compiled function with its state: a header of int64 and the arrays whose addresses it holds."""
+
+    kernel: ClassVar[Any]
 
     def __init__(self, *fields: int | npt.NDArray[Any]) -> None:
         self.arrays = [field for field in fields if isinstance(field, np.ndarray)]
@@ -120,35 +134,51 @@ class _State:
         self.header = np.array(values, np.int64)
 
     @property
+    def function(self) -> int:
+        """The address of the compiled function."""
+        return int(self.kernel.address)
+
+    @property
     def address(self) -> int:
         """The address to hand to the compiled function as its state."""
         return int(self.header.ctypes.data)
 
+    def reset(self) -> None:
+        """Forget the signal; nothing to do for a function without memory."""
 
-class MixState(_State):
+
+class MixState(NodeState):
     """State of `mix`; ``gains`` are linear, one an input, and may be rewritten between calls."""
+
+    kernel = mix
 
     def __init__(self, channels: int, gains: npt.NDArray[np.float32]) -> None:
         self.gains = np.array(gains, np.float32)
         super().__init__(channels, len(gains), self.gains)
 
 
-class SubtractState(_State):
+class SubtractState(NodeState):
     """State of `subtract`."""
+
+    kernel = subtract
 
     def __init__(self, channels: int, inputs: int) -> None:
         super().__init__(channels, inputs)
 
 
-class CopyState(_State):
+class CopyState(NodeState):
     """State of `copy`: ``order[c]`` is the input channel that output channel c repeats."""
+
+    kernel = copy
 
     def __init__(self, order: list[int]) -> None:
         super().__init__(len(order), np.array(order, np.float64))
 
 
-class DelayState(_State):
+class DelayState(NodeState):
     """State of `delay`; ``length`` is at least 1 sample."""
+
+    kernel = delay
 
     def __init__(self, channels: int, length: int) -> None:
         self.rings = np.zeros(channels * length, np.float32)
@@ -160,11 +190,13 @@ class DelayState(_State):
         self.header[2] = 0
 
 
-class BiquadState(_State):
+class BiquadState(NodeState):
     """State of `biquad`; ``coefficients [sections, 5]`` are b0 b1 b2 a1 a2 with a0 = 1."""
 
+    kernel = biquad
+
     def __init__(self, channels: int, coefficients: npt.NDArray[np.float64]) -> None:
-        self.coefficients = np.ascontiguousarray(coefficients, np.float64)
+        self.coefficients = np.array(coefficients, np.float64)
         sections = len(coefficients)
         self.memory = np.zeros(channels * sections * 2)
         super().__init__(channels, sections, self.coefficients, self.memory)

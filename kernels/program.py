@@ -9,7 +9,7 @@ cached njit code costs about 5 ns and hits numba's disk cache in later processes
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from llvmlite import ir
@@ -21,15 +21,29 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-__all__ = ["CompiledCallError", "NODE", "call_once", "channel_pointers", "pointer_f32", "pointer_f64", "run_program"]
+__all__ = [
+    "NODE",
+    "CompiledCallError",
+    "call_once",
+    "channel_pointers",
+    "pointer_f32",
+    "pointer_f64",
+    "run_program",
+]
+
+# numba's own annotations stop at its decorators; inside, its objects are Any.
+_types: Any = types
+_channels = _types.CPointer(_types.CPointer(_types.float32))
 
 #: numba signature of a compiled node: ``@cfunc(NODE, cache=True)``.
-NODE = types.int32(
-    types.voidptr,
-    types.CPointer(types.CPointer(types.float32)),
-    types.CPointer(types.CPointer(types.float32)),
-    types.int64,
-)
+NODE = _types.int32(_types.voidptr, _channels, _channels, _types.int64)
+
+
+class _Compiled(Protocol):
+    @property
+    def address(self) -> int: ...
+    @property
+    def state(self) -> int: ...
 
 
 class CompiledCallError(RuntimeError):
@@ -43,7 +57,7 @@ class CompiledCallError(RuntimeError):
 def _pointer_to(element: Any) -> Any:
     @intrinsic
     def pointer(typingctx: Any, address: Any) -> Any:
-        signature = types.CPointer(element)(types.int64)
+        signature = _types.CPointer(element)(_types.int64)
 
         def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
             return builder.inttoptr(args[0], context.get_value_type(signature.return_type))
@@ -53,13 +67,14 @@ def _pointer_to(element: Any) -> Any:
     return pointer
 
 
-pointer_f32 = _pointer_to(types.float32)
-pointer_f64 = _pointer_to(types.float64)
+pointer_f32 = _pointer_to(_types.float32)
+pointer_f64 = _pointer_to(_types.float64)
 
 
 @intrinsic
-def _call(typingctx: Any, address: Any, state: Any, ins: Any, outs: Any, n: Any) -> Any:
-    signature = types.int32(types.int64, types.int64, types.int64, types.int64, types.int64)
+def _intrinsic_call(typingctx: Any, address: Any, state: Any, ins: Any, outs: Any, n: Any) -> Any:
+    word = _types.int64
+    signature = _types.int32(word, word, word, word, word)
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         void = ir.IntType(8).as_pointer()
@@ -72,7 +87,10 @@ def _call(typingctx: Any, address: Any, state: Any, ins: Any, outs: Any, n: Any)
     return signature, codegen
 
 
-@njit(types.int64(types.int64[:, ::1], types.int64), cache=True, nogil=True)
+_call: Any = _intrinsic_call
+
+
+@njit(_types.int64(_types.int64[:, ::1], _types.int64), cache=True, nogil=True)  # type: ignore[untyped-decorator]
 def _run(program: Any, n: Any) -> Any:
     for row in range(program.shape[0]):
         code = _call(program[row, 0], program[row, 1], program[row, 2], program[row, 3], n)
@@ -95,14 +113,12 @@ def run_program(program: npt.NDArray[np.int64], n: int) -> None:
 
 def channel_pointers(blocks: Sequence[npt.NDArray[np.float32]]) -> npt.NDArray[np.int64]:
     """Return the address of every channel of every ``[channels, n]`` block, in order."""
-    addresses = [
-        block.ctypes.data + channel * block.strides[0] for block in blocks for channel in range(block.shape[0])
-    ]
-    return np.array(addresses, np.int64)
+    rows = [block.ctypes.data + np.arange(block.shape[0]) * block.strides[0] for block in blocks]
+    return np.concatenate(rows, dtype=np.int64) if rows else np.empty(0, np.int64)
 
 
 def call_once(
-    compiled: Any,
+    compiled: _Compiled,
     ins: Sequence[npt.NDArray[np.float32]],
     outs: Sequence[npt.NDArray[np.float32]],
 ) -> None:

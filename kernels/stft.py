@@ -57,7 +57,7 @@ class StreamingStft:
         start = self._past + (first + 1) * self._hop - self._n_fft - (self._position - n)
         windows = np.lib.stride_tricks.sliding_window_view(self._samples, self._n_fft, axis=1)
         frames = windows[:, start : start + count * self._hop : self._hop] if count else windows[:, :0]
-        spectra = np.fft.rfft(frames * self._window, axis=-1)
+        spectra = np.fft.rfft(frames * self._window, axis=-1).astype(np.complex64, copy=False)
         self._samples[:, : self._past] = self._samples[:, n : n + self._past].copy()
         return spectra
 

@@ -48,5 +48,5 @@ def dual_window(window: npt.NDArray[np.float64], hop: int) -> npt.NDArray[np.flo
         part = window[start : start + hop] ** 2
         folded[: len(part)] += part
     if folded.min() < 1e-8 * folded.max():
-        raise ValueError(f"a window of {n_fft} with hop {hop} leaves samples without weight: use a smaller hop")
+        raise ValueError(f"window {n_fft} with hop {hop} leaves samples without weight; use a smaller hop")
     return window / np.resize(folded, n_fft)

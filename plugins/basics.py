@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Literal
 
+import msgspec
+
 from ..host.contract.audio import NAMED_LAYOUTS, Layout
 from ..host.contract.card import PluginCard
 from ..host.contract.errors import LayoutRefusedError, UnbraidError
@@ -14,56 +16,63 @@ from ..host.contract.ports import Port, Ports
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["DelayParams", "FilterParams", "GainParams", "JoinParams", "MixParams", "SplitParams", "unbraid_cards"]
+__all__ = [
+    "DelayParams",
+    "FilterParams",
+    "GainParams",
+    "JoinParams",
+    "MixParams",
+    "SplitParams",
+    "unbraid_cards",
+]
 
 _Decibel = Annotated[float, param("level", unit="dB", ge=-120, le=60)]
+_Gains = Annotated[tuple[_Decibel, ...], param("level of each input, one an input", unit="dB", fixed=True)]
+_Frequency = Annotated[float, param("where the level has fallen by 3 dB", unit="Hz", ge=1, le=96_000)]
 
 
-class GainParams(Params):
+class GainParams(Params, frozen=True):
     """Parameters of `gain`."""
 
     gain: Annotated[float, param("level change", unit="dB", ge=-120, le=60)] = 0.0
 
 
-class MixParams(Params):
+class MixParams(Params, frozen=True):
     """Parameters of `mix`; it has as many inputs as gains."""
 
-    gains: Annotated[tuple[_Decibel, ...], param("level of each input, one an input", unit="dB", fixed=True)] = (
-        0.0,
-        0.0,
-    )
+    gains: _Gains = (0.0, 0.0)
 
     def __post_init__(self) -> None:
         if not 1 <= len(self.gains) <= 64:
             raise ValueError(f"gains: give 1 to 64 values, not {len(self.gains)}")
 
 
-class DelayParams(Params):
+class DelayParams(Params, frozen=True):
     """Parameters of `delay`; time and samples add up."""
 
     time: Annotated[float, param("delay", unit="ms", ge=0, le=60_000, fixed=True)] = 0.0
     samples: Annotated[int, param("delay", unit="samples", ge=0, le=10_000_000, fixed=True)] = 0
 
 
-class FilterParams(Params):
+class FilterParams(Params, frozen=True):
     """Parameters of `highpass` and `lowpass`."""
 
-    frequency: Annotated[float, param("where the level has fallen by 3 dB", unit="Hz", ge=1, le=96_000)] = 80.0
+    frequency: _Frequency = 80.0
     slope: Annotated[Literal[6, 12, 24, 48], param("steepness", unit="dB/octave", fixed=True)] = 12
 
 
-class LowpassParams(FilterParams):
+class LowpassParams(FilterParams, frozen=True):
     """Parameters of `lowpass`."""
 
-    frequency: Annotated[float, param("where the level has fallen by 3 dB", unit="Hz", ge=1, le=96_000)] = 16_000.0
+    frequency: _Frequency = 16_000.0
 
 
-class _Parts(Params):
+class _Parts(Params, frozen=True):
     layout: Annotated[str, param("the whole layout", fixed=True)] = "stereo"
     parts: Annotated[
         dict[str, tuple[str, ...]],
         param("channel roles of each part; without it every channel is a part named by its role", fixed=True),
-    ] = {}
+    ] = msgspec.field(default_factory=dict)
 
     def __post_init__(self) -> None:
         try:
@@ -99,11 +108,11 @@ class _Parts(Params):
         return layouts
 
 
-class SplitParams(_Parts):
+class SplitParams(_Parts, frozen=True):
     """Parameters of `split`."""
 
 
-class JoinParams(_Parts):
+class JoinParams(_Parts, frozen=True):
     """Parameters of `join`."""
 
 
@@ -164,9 +173,15 @@ def unbraid_cards() -> list[PluginCard]:
             "level:Subtract",
             ports=Ports((Port("in"), Port("minus")), (Port("out"),)),
         ),
-        _card("delay", "Delay", "Delays the signal, on purpose: it is not compensated.", "filters:Delay", params=DelayParams),
-        _card("highpass", "High-pass", "Butterworth high-pass filter.", "filters:HighPass", params=FilterParams),
-        _card("lowpass", "Low-pass", "Butterworth low-pass filter.", "filters:LowPass", params=LowpassParams),
+        _card(
+            "delay",
+            "Delay",
+            "Delays the signal, on purpose: it is not compensated.",
+            "filters:Delay",
+            params=DelayParams,
+        ),
+        _card("highpass", "High-pass", "Butterworth high-pass.", "filters:HighPass", params=FilterParams),
+        _card("lowpass", "Low-pass", "Butterworth low-pass.", "filters:LowPass", params=LowpassParams),
         _card(
             "split",
             "Split",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from ..host.contract.compiled import Compiled, CompiledProcessor
+from ..host.contract.compiled import CompiledProcessor
 from ..host.contract.errors import PluginError
 from ..kernels import nodes
 from .basics import DelayParams, FilterParams
@@ -29,19 +29,7 @@ class Delay(CompiledProcessor[DelayParams]):
         channels = spec.inputs["in"].channels
         samples = round(self.params.time * spec.rate / 1000) + self.params.samples
         self.tail = samples
-        self._delay = nodes.DelayState(channels, samples) if samples else None
-        self._copy = nodes.CopyState(list(range(channels)))
-
-    def reset(self) -> None:
-        """Fill the rings with silence."""
-        if self._delay is not None:
-            self._delay.reset()
-
-    def compiled(self) -> Compiled:
-        """Return the delay kernel, or a plain copy for no delay."""
-        if self._delay is None:
-            return Compiled(nodes.copy.address, self._copy.address, self._copy)
-        return Compiled(nodes.delay.address, self._delay.address, self._delay)
+        self.state = nodes.DelayState(channels, samples) if samples else nodes.CopyState([*range(channels)])
 
 
 def butterworth(
@@ -94,21 +82,13 @@ class _Butterworth(CompiledProcessor[FilterParams]):
         super().prepare(spec)
         sections = self._sections(self.params)
         self.tail = _decay(sections)
-        self._state = nodes.BiquadState(spec.inputs["in"].channels, sections)
+        self.state = self._biquads = nodes.BiquadState(spec.inputs["in"].channels, sections)
 
     def set(self, params: FilterParams) -> None:
         """Take a new corner; the state goes on, so that a moving corner does not click."""
         super().set(params)
-        if hasattr(self, "_state"):
-            self._state.coefficients[:] = self._sections(params)
-
-    def reset(self) -> None:
-        """Forget the signal."""
-        self._state.reset()
-
-    def compiled(self) -> Compiled:
-        """Return the biquad kernel and its state."""
-        return Compiled(nodes.biquad.address, self._state.address, self._state)
+        if hasattr(self, "_biquads"):
+            self._biquads.coefficients[:] = self._sections(params)
 
 
 class HighPass(_Butterworth):

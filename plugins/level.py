@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..host.contract.compiled import Compiled, CompiledProcessor
+from ..host.contract.compiled import CompiledProcessor
 from ..host.contract.params import Params
 from ..kernels import nodes
 from .basics import GainParams, MixParams
@@ -31,17 +31,13 @@ class Gain(CompiledProcessor[GainParams]):
     def prepare(self, spec: Spec) -> None:
         """Allocate the state."""
         super().prepare(spec)
-        self._state = nodes.MixState(spec.inputs["in"].channels, _linear([self.params.gain]))
+        self.state = self._mix = nodes.MixState(spec.inputs["in"].channels, _linear([self.params.gain]))
 
     def set(self, params: GainParams) -> None:
         """Take a new level."""
         super().set(params)
-        if hasattr(self, "_state"):
-            self._state.gains[:] = _linear([params.gain])
-
-    def compiled(self) -> Compiled:
-        """Return the kernel and its state."""
-        return Compiled(nodes.mix.address, self._state.address, self._state)
+        if hasattr(self, "_mix"):
+            self._mix.gains[:] = _linear([params.gain])
 
 
 class Mix(CompiledProcessor[MixParams]):
@@ -51,11 +47,7 @@ class Mix(CompiledProcessor[MixParams]):
         """Allocate the state."""
         super().prepare(spec)
         channels = next(iter(spec.inputs.values())).channels
-        self._state = nodes.MixState(channels, _linear(self.params.gains))
-
-    def compiled(self) -> Compiled:
-        """Return the kernel and its state."""
-        return Compiled(nodes.mix.address, self._state.address, self._state)
+        self.state = nodes.MixState(channels, _linear(self.params.gains))
 
 
 class Subtract(CompiledProcessor[Params]):
@@ -64,8 +56,4 @@ class Subtract(CompiledProcessor[Params]):
     def prepare(self, spec: Spec) -> None:
         """Allocate the state."""
         super().prepare(spec)
-        self._state = nodes.SubtractState(spec.inputs["in"].channels, 2)
-
-    def compiled(self) -> Compiled:
-        """Return the kernel and its state."""
-        return Compiled(nodes.subtract.address, self._state.address, self._state)
+        self.state = nodes.SubtractState(spec.inputs["in"].channels, 2)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..host.contract.compiled import Compiled, CompiledProcessor
+from ..host.contract.compiled import CompiledProcessor
 from ..kernels import nodes
 from .basics import JoinParams, SplitParams
 
@@ -21,11 +21,7 @@ class Split(CompiledProcessor[SplitParams]):
         """Work out which channel goes where; parts nobody asked for are left out."""
         super().prepare(spec)
         groups = self.params.groups()
-        self._state = nodes.CopyState([channel for part in spec.outputs for channel in groups[part]])
-
-    def compiled(self) -> Compiled:
-        """Return the kernel and its channel map."""
-        return Compiled(nodes.copy.address, self._state.address, self._state)
+        self.state = nodes.CopyState([channel for part in spec.outputs for channel in groups[part]])
 
 
 class Join(CompiledProcessor[JoinParams]):
@@ -35,8 +31,4 @@ class Join(CompiledProcessor[JoinParams]):
         """Work out which channel comes from where."""
         super().prepare(spec)
         targets = [channel for group in self.params.groups().values() for channel in group]
-        self._state = nodes.CopyState([targets.index(channel) for channel in range(len(targets))])
-
-    def compiled(self) -> Compiled:
-        """Return the kernel and its channel map."""
-        return Compiled(nodes.copy.address, self._state.address, self._state)
+        self.state = nodes.CopyState([targets.index(channel) for channel in range(len(targets))])

@@ -13,7 +13,7 @@ from ..host.contract.ports import Port, Ports
 __all__ = ["WindParams", "unbraid_cards", "unbraid_graphs"]
 
 
-class WindParams(Params):
+class WindParams(Params, frozen=True):
     """Parameters of `wind`."""
 
     depth: Annotated[float, param("most by which wind is turned down", unit="dB", ge=0, le=60)] = 24.0

@@ -84,13 +84,13 @@ class PluginCard:
             raise PluginError(f"plugin {self.id!r}: factory {self.factory!r} must read package.module:Class")
         if self.api != API_VERSION:
             raise PluginError(
-                f"plugin {self.id!r} is written for contract version {self.api}, this host speaks {API_VERSION}",
+                f"plugin {self.id!r} is written for contract {self.api}, this host speaks {API_VERSION}",
             )
         if self.residual is not None and self.ports_for is None:
             names = [port.name for port in self.ports.outputs]
             if self.residual not in names:
                 raise PluginError(
-                    f"plugin {self.id!r}: residual {self.residual!r} is none of its outputs {', '.join(names)}",
+                    f"plugin {self.id!r}: residual {self.residual!r} is none of its outputs: {names}",
                 )
 
     def ports_of(self, params: Params) -> Ports:

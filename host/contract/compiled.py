@@ -10,9 +10,8 @@ Runs of compiled nodes are called one after another from machine code, without t
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from .params import Params
 from .processor import BlockProcessor
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
 
     from .processor import Array
 
-__all__ = ["Compiled", "CompiledProcessor"]
+__all__ = ["Compiled", "CompiledProcessor", "NodeState"]
 
 P = TypeVar("P", bound=Params)
 
@@ -36,18 +35,44 @@ class Compiled:
     owner: object
 
 
+class NodeState(Protocol):
+    """A compiled function with its memory; ``unbraid.kernels.nodes`` has some, an author may write more."""
+
+    @property
+    def function(self) -> int:
+        """The address of the function."""
+        ...
+
+    @property
+    def address(self) -> int:
+        """The address of its state."""
+        ...
+
+    def reset(self) -> None:
+        """Forget the signal."""
+
+
 class CompiledProcessor(BlockProcessor[P]):
     """Base for processors that are one compiled function: ``process()`` calls the same address.
 
-    The author writes ``prepare`` (allocate the state), ``set`` and ``compiled``.
+    The author sets ``self.state`` in ``prepare``, and writes ``set`` where parameters can change.
+
+    Attributes:
+        state: the function with its memory; must not move until ``release()``.
     """
 
-    @abstractmethod
+    state: NodeState
+
     def compiled(self) -> Compiled:
         """Return the function and its state; valid from ``prepare()`` to ``release()``."""
+        return Compiled(self.state.function, self.state.address, self.state)
 
     def process(self, ins: Mapping[str, Array], outs: Mapping[str, Array]) -> None:
         """Call the compiled function on these blocks."""
         from ...kernels.program import call_once
 
         call_once(self.compiled(), [*ins.values()], [*outs.values()])
+
+    def reset(self) -> None:
+        """Forget the signal."""
+        self.state.reset()

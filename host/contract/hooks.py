@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import pluggy
 
-from .card import PluginCard
+from .card import PluginCard  # noqa: TC001 - the example in the docstring uses it
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

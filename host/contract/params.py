@@ -2,8 +2,8 @@
 
 Example:
     >>> from typing import Annotated
-    >>> class Gate(Params):
-    ...     floor: Annotated[float, param("level below which the gate shuts", unit="dB", ge=-120, le=0)] = -60.0
+    >>> class Gate(Params, frozen=True):
+    ...     floor: Annotated[float, param("where the gate shuts", unit="dB", ge=-120, le=0)] = -60.0
     >>> describe(Gate)[0].bounds
     '-120 to 0 dB'
     >>> convert(Gate, {"floor": -20})
@@ -31,7 +31,10 @@ __all__ = ["ParamInfo", "Params", "ParamsError", "convert", "describe", "param"]
 
 
 class Params(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Base of every parameter struct. Every field needs a default, so that a plugin runs bare."""
+    """Base of every parameter struct: ``class MyParams(Params, frozen=True)``.
+
+    Every field needs a default, so that a plugin runs bare.
+    """
 
 
 P = TypeVar("P", bound=Params)
@@ -133,7 +136,7 @@ def _info(field: mi.Field) -> ParamInfo:
         choices = tuple(kind.values)
     elif isinstance(kind, mi.EnumType):
         choices = tuple(member.value for member in kind.cls)
-    default = field.default if field.default is not mi.NODEFAULT else field.default_factory()
+    default = field.default if field.default is not msgspec.NODEFAULT else field.default_factory()
     name = _KINDS.get(type(kind), "")
     if inner is not kind:
         name = f"list of {_KINDS.get(type(inner), 'value')}s"

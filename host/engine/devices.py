@@ -28,4 +28,6 @@ def require_device(device: str, node: str) -> None:
         PluginError: names the node and the device.
     """
     if device == "cuda" and cuda_devices() == 0:
-        raise PluginError(f"node {node!r} asks for device 'cuda', but this machine has none; write device: cpu")
+        raise PluginError(
+            f"node {node!r} asks for device 'cuda', but this machine has none; write device: cpu"
+        )

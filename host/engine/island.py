@@ -21,10 +21,10 @@ from ..contract.errors import PluginError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from ..contract.audio import Spec
     from ..contract.compiled import Compiled
     from ..contract.params import Params
     from ..contract.processor import Array, Processor
-    from ..contract.audio import Spec
 
 __all__ = ["RateIsland", "round_trip_lag"]
 
@@ -117,7 +117,9 @@ class RateIsland:
         start = 0
         while start < count:
             size = self._next_cut(count - start)
-            self._process_inner({port: block[:, start : start + size] for port, block in middle.items()}, size)
+            self._process_inner(
+                {port: block[:, start : start + size] for port, block in middle.items()}, size
+            )
             start += size
         for port, out in outs.items():
             if not self._out[port].pull(out):

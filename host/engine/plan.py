@@ -7,7 +7,7 @@ on as soon as their last reader is done.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from ..contract.audio import Layout, Spec
@@ -39,12 +39,22 @@ class Settings:
 
 @dataclass(eq=False, slots=True)
 class Signal:
-    """What flows on one edge: its layout, how late it is, how long it may sound on, its buffer."""
+    """What flows on one edge.
 
-    name: str
+    Attributes:
+        wire: where in the graph it comes from.
+        layout: its channels.
+        latency: samples by which it lags behind programme time.
+        tail: samples for which it may sound on after the programme's end.
+        held: how many samples of its latency are a delay that lines it up with a later branch.
+        slot: its buffer.
+    """
+
+    wire: Wire
     layout: Layout
     latency: int = 0
     tail: int = 0
+    held: int = 0
     slot: int = -1
 
 
@@ -57,7 +67,6 @@ class Step:
     processor: Processor
     ins: dict[str, Signal]
     outs: dict[str, Signal]
-    rate: int
     compiled: Compiled | None = None
 
     @property
@@ -123,11 +132,10 @@ class _Builder:
         if samples == 0:
             return signal
         if (signal, samples) not in self.delays:
-            name = f"{signal.name} (delayed {samples})"
-            late = Signal(name, signal.layout, signal.latency + samples, signal.tail)
+            late = replace(signal, latency=signal.latency + samples, held=signal.held + samples)
             processor = AlignDelay(samples)
             processor.prepare(self.spec({"in": signal}, {"out": signal.layout}))
-            self.add(Step(name, "host:delay", processor, {"in": signal}, {"out": late}, self.graph.rate))
+            self.add(Step(f"{signal.wire} delayed", "host:delay", processor, {"in": signal}, {"out": late}))
             self.delays[signal, samples] = late
         return self.delays[signal, samples]
 
@@ -147,11 +155,10 @@ class _Builder:
         processor = self.prepared(node, ins, {name: node.outputs[name] for name in names})
         late = max((signal.latency for signal in ins.values()), default=0) + processor.latency
         tail = max((signal.tail for signal in ins.values()), default=0) + processor.tail
-        outs = {name: Signal(f"{node.name}.{name}", node.outputs[name], late, tail) for name in names}
-        self.add(Step(node.name, node.card.id, processor, ins, outs, node.rate))
+        outs = {name: Signal(Wire(node.name, name), node.outputs[name], late, tail) for name in names}
+        self.add(Step(node.name, node.card.id, processor, ins, outs))
         self.plan.automation.align(node.name, late - processor.latency)
-        for name, signal in outs.items():
-            self.signals[Wire(node.name, name)] = signal
+        self.signals.update({signal.wire: signal for signal in outs.values()})
         if residual is not None:
             self.residual(node, residual, ins, outs, processor.latency)
 
@@ -166,11 +173,11 @@ class _Builder:
         whole = self.delayed(next(iter(ins.values())), latency)
         parts = {"in": whole, **{f"minus {port}": signal for port, signal in outs.items()}}
         tail = max(signal.tail for signal in parts.values())
-        rest = Signal(f"{node.name}.{name}", node.outputs[name], whole.latency, tail)
+        rest = Signal(Wire(node.name, name), node.outputs[name], whole.latency, tail)
         processor = Residual()
         processor.prepare(self.spec(parts, {"out": rest.layout}))
-        self.add(Step(rest.name, "host:residual", processor, parts, {"out": rest}, self.graph.rate))
-        self.signals[Wire(node.name, name)] = rest
+        self.add(Step(str(rest.wire), "host:residual", processor, parts, {"out": rest}))
+        self.signals[rest.wire] = rest
 
     def prepared(self, node: CheckedNode, ins: dict[str, Signal], outs: dict[str, Layout]) -> Processor:
         require_device(node.device, node.name)
@@ -232,9 +239,8 @@ def _assign_slots(plan: Plan) -> None:
     for at, step in enumerate(plan.steps):
         for signal in step.outs.values():
             take(signal)
-        for signal in dict.fromkeys((*step.ins.values(), *step.outs.values())):
-            if last[signal] == at and signal not in kept:
-                free.append(signal.slot)
+        touched = dict.fromkeys((*step.ins.values(), *step.outs.values()))
+        free += [signal.slot for signal in touched if last[signal] == at and signal not in kept]
 
 
 def build_plan(graph: CheckedGraph, registry: Registry, settings: Settings) -> Plan:
@@ -248,7 +254,7 @@ def build_plan(graph: CheckedGraph, registry: Registry, settings: Settings) -> P
     plan = builder.plan
     try:
         for name, layout in graph.inputs.items():
-            plan.inputs[name] = builder.signals[Wire(name, "")] = Signal(name, layout)
+            plan.inputs[name] = builder.signals[Wire(name, "")] = Signal(Wire(name, ""), layout)
         for node in graph.nodes.values():
             builder.node(node)
     except BaseException:

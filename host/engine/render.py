@@ -8,7 +8,7 @@ import time
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
 
@@ -28,7 +28,16 @@ if TYPE_CHECKING:
     from ..contract.processor import Array
     from ..graph.check import CheckedGraph
 
-__all__ = ["OutputReport", "RenderOptions", "RenderReport", "Stream", "load_graph", "open_stream", "process", "render"]
+__all__ = [
+    "OutputReport",
+    "RenderOptions",
+    "RenderReport",
+    "Stream",
+    "load_graph",
+    "open_stream",
+    "process",
+    "render",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +100,9 @@ def load_graph(graph: Graph | str | Path, registry: Registry) -> Graph:
         return Graph.load(registry.graphs[str(graph)])
     if not Path(graph).exists() and Path(graph).suffix == "":
         known = ", ".join(sorted(registry.graphs)) or "none"
-        problem = Problem(Place(str(graph)), "is neither a file nor a ready-made graph", f"ready-made: {known}")
+        problem = Problem(
+            Place(str(graph)), "is neither a file nor a ready-made graph", f"ready-made: {known}"
+        )
         raise GraphError([problem])
     return Graph.load(graph)
 
@@ -274,10 +285,7 @@ def _prepare(
 def _by_name(graph: Graph, inputs: Any) -> dict[str, Any]:
     """Return inputs by name; a single one belongs to the graph's first input."""
     names = list(graph.document().inputs)
-    if isinstance(inputs, dict):
-        given = inputs
-    else:
-        given = {names[0]: inputs}
+    given = inputs if isinstance(inputs, dict) else {names[0]: inputs}
     missing = [name for name in names if name not in given]
     if missing:
         place = Place(graph.source, None, "inputs")
@@ -340,7 +348,9 @@ def process(
     length = next(iter(arrays.values())).shape[1]
     if any(data.shape[1] != length for data in arrays.values()):
         raise UnbraidError("inputs of one graph must have one length")
-    checked = loaded.check(registry, rate, {name: Layout.of_channels(len(data)) for name, data in arrays.items()})
+    checked = loaded.check(
+        registry, rate, {name: Layout.of_channels(len(data)) for name, data in arrays.items()}
+    )
     settings = Settings(max_block=options.max_block, seed=options.seed, length=length)
     executor = Executor(build_plan(checked, registry, settings))
     try:
@@ -411,7 +421,7 @@ class Stream:
         """Release every processor."""
         self._executor.close()
 
-    def __enter__(self) -> Stream:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -450,7 +460,9 @@ def open_stream(
         if late:
             raise GraphError(
                 [
-                    Problem(Place(loaded.source, None, f"nodes.{node.name}"), f"{node.card.id!r} cannot run live")
+                    Problem(
+                        Place(loaded.source, None, f"nodes.{node.name}"), f"{node.card.id!r} cannot run live"
+                    )
                     for node in late
                 ],
             )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ...kernels import nodes
-from ..contract.compiled import Compiled, CompiledProcessor
+from ..contract.compiled import CompiledProcessor
 from ..contract.params import Params
 
 if TYPE_CHECKING:
@@ -24,15 +24,7 @@ class AlignDelay(CompiledProcessor[Params]):
     def prepare(self, spec: Spec) -> None:
         """Allocate the rings."""
         super().prepare(spec)
-        self._state = nodes.DelayState(spec.inputs["in"].channels, self._samples)
-
-    def reset(self) -> None:
-        """Fill the rings with silence."""
-        self._state.reset()
-
-    def compiled(self) -> Compiled:
-        """Return the delay kernel and its rings."""
-        return Compiled(nodes.delay.address, self._state.address, self._state)
+        self.state = nodes.DelayState(spec.inputs["in"].channels, self._samples)
 
 
 class Residual(CompiledProcessor[Params]):
@@ -45,8 +37,4 @@ class Residual(CompiledProcessor[Params]):
         """Note the shape."""
         super().prepare(spec)
         channels = next(iter(spec.inputs.values())).channels
-        self._state = nodes.SubtractState(channels, len(spec.inputs))
-
-    def compiled(self) -> Compiled:
-        """Return the subtraction kernel."""
-        return Compiled(nodes.subtract.address, self._state.address, self._state)
+        self.state = nodes.SubtractState(channels, len(spec.inputs))

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ..contract.card import PluginCard
     from ..contract.ports import Ports
     from ..registry import Registry
-    from .document import Document, Lane, NodeEntry, OutputEntry, Source
+    from .document import Document, Lane, NodeEntry, Source
     from .yaml_reader import Path
 
 __all__ = ["CheckedGraph", "CheckedLane", "CheckedNode", "Wire", "check"]
@@ -119,29 +119,34 @@ class _Checker:
     # Pass 2: wires.
 
     def resolve(self, source: Source) -> Wire | None:
+        """Return the wire a source names, or None after noting why there is none."""
         if source.node in self.document.inputs:
-            if source.port is None:
-                return Wire(source.node, "")
-            self.problem(source.path, f"the input {source.node!r} has no outputs to choose from", "drop the dot")
-            return None
+            if source.port is not None:
+                message = f"the input {source.node!r} has no outputs to choose from"
+                self.problem(source.path, message, f"write {source.node}")
+            return Wire(source.node, "")
         if source.node not in self.document.nodes:
             known = [*self.document.inputs, *self.document.nodes]
-            self.problem(source.path, f"no node or input is named {source.node!r}", nearest(source.node, known))
-            return None
-        if source.node not in self.ports:
-            return None  # that node has a problem of its own
+            self.problem(
+                source.path, f"no node or input is named {source.node!r}", nearest(source.node, known)
+            )
+        elif source.node in self.ports:  # else that node has a problem of its own
+            return self.resolve_port(source)
+        return None
+
+    def resolve_port(self, source: Source) -> Wire | None:
         names = [port.name for port in self.ports[source.node].outputs]
-        if source.port is None:
-            if len(names) == 1:
-                return Wire(source.node, names[0])
-            remedy = f"write one of {', '.join(f'{source.node}.{name}' for name in names)}"
-            self.problem(source.path, f"{source.node!r} has {len(names)} outputs", remedy)
-            return None
-        if source.port not in names:
+        if source.port in names:
+            return Wire(source.node, source.port)
+        if source.port is not None:
             message = f"{source.node!r} ({self.cards[source.node].id}) has no output {source.port!r}"
             self.problem(source.path, message, nearest(source.port, names))
-            return None
-        return Wire(source.node, source.port)
+        elif len(names) == 1:
+            return Wire(source.node, names[0])
+        else:
+            remedy = f"write one of {', '.join(f'{source.node}.{name}' for name in names)}"
+            self.problem(source.path, f"{source.node!r} has {len(names)} outputs", remedy)
+        return None
 
     def node_wires(self, node: NodeEntry) -> None:
         if node.name not in self.ports:
@@ -156,11 +161,14 @@ class _Checker:
         else:
             given = dict(zip(names, node.sources, strict=False))
             if len(node.sources) > len(names):
-                message = f"{node.name!r} ({self.cards[node.name].id}) has {len(names)} inputs, {len(node.sources)} given"
+                title = f"{node.name!r} ({self.cards[node.name].id})"
+                message = f"{title} has {len(names)} inputs, {len(node.sources)} given"
                 self.problem(path, message, f"inputs: {', '.join(names) or 'none'}")
         missing = [name for name in names if name not in given]
         if missing:
-            message = f"{node.name!r} ({self.cards[node.name].id}): nothing feeds its input {', '.join(missing)}"
+            message = (
+                f"{node.name!r} ({self.cards[node.name].id}): nothing feeds its input {', '.join(missing)}"
+            )
             self.problem(path, message, "write from: NODE.OUTPUT")
         wires = {name: self.resolve(given[name]) for name in names if name in given}
         self.wires[node.name] = {name: wire for name, wire in wires.items() if wire is not None}
@@ -247,7 +255,9 @@ class _Checker:
             self.problem(path, f"{lane.param!r} cannot be automated: it {why}")
             return None
         if lane.curve == "linear" and info.kind != "number":
-            self.problem(path, f"{lane.param!r} is a {info.kind}, so its curve cannot be linear", "use curve: step")
+            self.problem(
+                path, f"{lane.param!r} is a {info.kind}, so its curve cannot be linear", "use curve: step"
+            )
             return None
         points: list[tuple[int, Any]] = []
         for i, (moment, value) in enumerate(lane.points):
@@ -255,7 +265,9 @@ class _Checker:
             if points and sample <= points[-1][0]:
                 self.problem((*path, i), "points must come in order of time, each at a sample of its own")
             try:
-                whole = convert(self.cards[node].params, {**self.document.nodes[node].params, lane.param: value})
+                whole = convert(
+                    self.cards[node].params, {**self.document.nodes[node].params, lane.param: value}
+                )
             except ParamsError as error:
                 self.problem((*path, i), f"node {node!r}: {error}")
                 continue
@@ -292,7 +304,8 @@ def check(document: Document, registry: Registry, rate: int, layouts: Mapping[st
         if actual is None:
             checker.problem(("inputs", name), f"the input {name!r} is not given and declares no layout")
         elif declared is not None and declared.channels != actual.channels:
-            message = f"the input {name!r} is declared {declared}, but {actual} ({actual.channels} channels) is given"
+            given = f"{actual} ({actual.channels} channels)"
+            message = f"the input {name!r} is declared {declared}, but {given} is given"
             checker.problem(("inputs", name), message, "give another file or change the declaration")
         else:
             checker.layouts[Wire(name, "")] = declared or actual

@@ -1,5 +1,4 @@
-"""The graph as a document: what a person wrote, with the place of every part, not yet checked
-against plugins."""
+"""The graph as a document: what a person wrote, with its places, not yet checked against plugins."""
 
 from __future__ import annotations
 
@@ -12,7 +11,7 @@ from ..contract.errors import GraphError, Problem, UnbraidError, nearest
 from .times import Moment, parse_moment
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from .yaml_reader import Parsed, Path
 
@@ -211,24 +210,29 @@ def parse_document(parsed: Parsed) -> Document:
     """
     reading = _Reading(parsed)
     top = reading.mapping(parsed.value, (), ("unbraid", "inputs", "nodes", "outputs", "automation"))
-    version = top.get("unbraid")
-    if version != VERSION:
-        stated = "no version" if version is None else f"version {version!r}"
-        reading.problem(("unbraid",), f"states {stated}", f"begin the document with unbraid: {VERSION}")
+    _check_version(reading, top.get("unbraid"))
     document = Document(parsed, inputs=reading.inputs(top.get("inputs")))
-    for name, value in reading.mapping(top.get("nodes"), ("nodes",)).items():
+
+    def entries(section: str) -> Iterable[tuple[str, Any]]:
+        return reading.mapping(top.get(section), (section,)).items()
+
+    for name, value in entries("nodes"):
         if name in document.inputs:
             reading.problem(("nodes", name), f"a node and an input are both named {name!r}", "rename one")
         if (node := reading.node(name, value)) is not None:
             document.nodes[name] = node
-    for name, value in reading.mapping(top.get("outputs"), ("outputs",)).items():
-        if (output := reading.output(name, value)) is not None:
-            document.outputs[name] = output
+    outputs = (reading.output(name, value) for name, value in entries("outputs"))
+    document.outputs = {output.name: output for output in outputs if output is not None}
     if not top.get("outputs"):
         reading.problem((), "has no outputs", "write outputs: {NAME: NODE.OUTPUT}")
-    for target, value in reading.mapping(top.get("automation"), ("automation",)).items():
-        if (lane := reading.lane(target, value)) is not None:
-            document.lanes.append(lane)
+    lanes = (reading.lane(target, value) for target, value in entries("automation"))
+    document.lanes = [lane for lane in lanes if lane is not None]
     if reading.problems:
         raise GraphError(reading.problems)
     return document
+
+
+def _check_version(reading: _Reading, version: object) -> None:
+    if version != VERSION:
+        stated = "no version" if version is None else f"version {version!r}"
+        reading.problem(("unbraid",), f"states {stated}", f"begin the document with unbraid: {VERSION}")

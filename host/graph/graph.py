@@ -72,7 +72,9 @@ class Graph:
                 data = file.read(MAX_BYTES + 1)
             text = data.decode("utf-8-sig")
         except OSError as error:
-            raise _unreadable(path, f"cannot be read: {error.strerror}", "check the path and its rights") from None
+            raise _unreadable(
+                path, f"cannot be read: {error.strerror}", "check the path and its rights"
+            ) from None
         except UnicodeDecodeError:
             raise _unreadable(path, "is not UTF-8 text", "is it really a graph file?") from None
         return cls.parse(text, str(path))
@@ -143,13 +145,15 @@ class Graph:
             from ..contract.errors import nearest
 
             place = Place(self.source, None, f"nodes.{node}")
-            raise GraphError([Problem(place, f"no node is named {node!r}", nearest(node, self._section("nodes")))])
+            raise GraphError(
+                [Problem(place, f"no node is named {node!r}", nearest(node, self._section("nodes")))]
+            )
         entry["params"] = {**(entry.get("params") or {}), param: value}
 
     def _section(self, name: str) -> dict[str, Any]:
-        section: dict[str, Any] = self._parsed.value.setdefault(name, {})
-        if section is None:
-            section = self._parsed.value[name] = {}
+        if self._parsed.value.get(name) is None:  # absent, or written with nothing under it
+            self._parsed.value[name] = {}
+        section: dict[str, Any] = self._parsed.value[name]
         return section
 
     # Looking
@@ -170,7 +174,7 @@ class Graph:
 
         from ruamel.yaml import YAML
 
-        yaml = YAML(typ="safe", pure=True)
+        yaml: Any = YAML(typ="safe", pure=True)
         yaml.default_flow_style = None
         yaml.sort_base_mapping_type_on_output = False
         stream = io.StringIO()
@@ -180,7 +184,8 @@ class Graph:
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Graph) and self.to_dict() == other.to_dict()
 
-    __hash__ = None  # type: ignore[assignment]
+    def __hash__(self) -> int:
+        raise TypeError("a Graph can change, so it cannot be a key")
 
     def document(self) -> Document:
         """Return the parsed document."""

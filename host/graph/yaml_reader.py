@@ -175,7 +175,9 @@ class _Builder:
             self.put(value, line)
         elif kind == "AliasEvent":
             if event.anchor not in self.anchors:
-                raise self.fail(line, f"the alias *{event.anchor} names no finished anchor", "define it above")
+                raise self.fail(
+                    line, f"the alias *{event.anchor} names no finished anchor", "define it above"
+                )
             value, size = self.anchors[event.anchor]
             self.put(value, line, size)
 
@@ -202,11 +204,15 @@ def read(text: str, source: str) -> Parsed:
         for event in YAML(typ="safe", pure=True).parse(text):
             documents += type(event).__name__ == "DocumentStartEvent"
             if documents > 1:
-                raise builder.fail(event.start_mark.line + 1, "a second document begins", "keep one in a file")
+                raise builder.fail(
+                    event.start_mark.line + 1, "a second document begins", "keep one in a file"
+                )
             builder.event(event)
     except YAMLError as error:
         mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
         what = getattr(error, "problem", None) or " ".join(str(error).split())
         line = mark.line + 1 if mark is not None else 1
-        raise builder.fail(line, f"not valid YAML: {what}", "check indentation, quotes and brackets") from None
+        raise builder.fail(
+            line, f"not valid YAML: {what}", "check indentation, quotes and brackets"
+        ) from None
     return builder.parsed

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
@@ -58,7 +58,9 @@ class FileReader:
             with self.path.open("rb"):
                 pass
         except OSError as error:
-            raise MediaError(f"{self.name}: cannot be read: {error.strerror}; check path and rights") from None
+            raise MediaError(
+                f"{self.name}: cannot be read: {error.strerror}; check path and rights"
+            ) from None
         if self.path.stat().st_size == 0:
             raise MediaError(f"{self.name}: has 0 bytes; export it again")
         try:
@@ -90,7 +92,7 @@ class FileReader:
             done += len(piece)
         self._given += n
 
-    def _next(self) -> np.ndarray[tuple[int, int], np.dtype[np.float32]]:
+    def _next(self) -> Array:
         import soundfile
 
         try:
@@ -102,13 +104,13 @@ class FileReader:
                 f"{self.name}: declares {self.length} samples but ends after {self._given}: "
                 f"{self.length - self._given} are missing; copy or export it again",
             )
-        return chunk
+        return np.asarray(chunk, np.float32)
 
     def close(self) -> None:
         """Close the file."""
         self._file.close()
 
-    def __enter__(self) -> FileReader:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(

@@ -64,7 +64,9 @@ class FileWriter:
         if self._bits not in {16, 24}:
             raise MediaError(f"{self.path}: FLAC holds PCM_16 or PCM_24, not {self.subtype}; choose WAV")
         if self.layout.channels > FLAC_CHANNELS:
-            raise MediaError(f"{self.path}: FLAC holds at most 8 channels, not {self.layout.channels}; choose WAV")
+            raise MediaError(
+                f"{self.path}: FLAC holds at most 8 channels, not {self.layout.channels}; choose WAV"
+            )
         return "FLAC"
 
     def _open(self, form: str) -> Any:
@@ -98,8 +100,8 @@ class FileWriter:
             self.clipped += clipped
             if clipped and self._on_clip == "error":
                 raise MediaError(
-                    f"{self.path}: samples {self._written} to {self._written + block.shape[1]} hold {clipped} "
-                    "beyond full scale; lower the level, or render with --subtype FLOAT or --on-clip clip",
+                    f"{self.path}: {clipped} samples after sample {self._written} are beyond full scale; "
+                    "lower the level, or render with --subtype FLOAT or --on-clip clip",
                 )
         try:
             self._file.write(data)
@@ -138,7 +140,7 @@ class FileWriter:
         """
         try:
             if self._overwrite:
-                os.replace(self._partial, self.path)
+                self._partial.replace(self.path)
             else:
                 _rename_to_free_name(self._partial, self.path)
             _sync_folder(self.path.parent)
@@ -175,9 +177,9 @@ def _rename_to_free_name(source: Path, target: Path) -> None:
     except OSError:  # a file system without hard links
         if os.path.lexists(target):
             raise FileExistsError from None
-        os.rename(source, target)
+        source.rename(target)
     else:
-        os.unlink(source)
+        source.unlink()
 
 
 def _sync_folder(folder: Path) -> None:

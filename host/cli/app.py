@@ -1,0 +1,89 @@
+"""The command group: finds commands by name and turns errors into one readable line each.
+
+Exit codes: 0 done; 1 the work failed (file, disk, node); 2 the request is wrong (graph, parameter,
+plugin, option); 130 interrupted; 141 the reader of a pipe went away.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+from importlib import import_module
+from typing import Any
+
+import click
+
+from ..contract.errors import UnbraidError
+
+__all__ = ["main"]
+
+_COMMANDS = {
+    "demo": "Make a short scene, render it, and say what was done.",
+    "doctor": "Show versions, devices, and plugins that failed to load.",
+    "graph": "Check or draw a graph.",
+    "plugins": "List plugins, or show one with its ports and parameters.",
+    "render": "Render a graph over a sound file.",
+}
+
+
+class _Commands(click.Group):
+    """Lists commands without importing them."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        if cmd_name not in _COMMANDS:
+            return None
+        command: click.Command = import_module(f".{cmd_name}", __package__).command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        with formatter.section("Commands"):
+            formatter.write_dl(list(_COMMANDS.items()))
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="unbraid", prog_name="unbraid")
+def cli() -> None:
+    """Take sound apart and put it together: plugins, graphs, files.
+
+    Exit codes: 0 done; 1 the work failed (file, disk, node); 2 the request is wrong (graph,
+    parameter, plugin, option); 130 interrupted; 141 the reader of a pipe went away.
+    """
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line and exit with its code."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    code = 0
+    try:
+        result = cli.main(arguments, prog_name="unbraid", standalone_mode=False)
+        code = result if isinstance(result, int) else 0
+        sys.stdout.flush()
+    except UnbraidError as error:
+        _tell(error, as_json="--json" in arguments)
+        code = error.exit_code
+    except click.ClickException as error:
+        error.show()
+        code = error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("interrupted; nothing was left behind", err=True)
+        code = 128 + signal.SIGINT
+    except BrokenPipeError:
+        # What is still buffered must not be flushed into the closed pipe at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 128 + signal.SIGPIPE
+    sys.exit(code)
+
+
+def _tell(error: UnbraidError, *, as_json: bool) -> None:
+    if as_json:
+        data: dict[str, Any] = {"kind": type(error).__name__, "message": str(error)}
+        data["problems"] = [str(problem) for problem in getattr(error, "problems", ())]
+        click.echo(json.dumps({"error": data}))
+        return
+    for line in str(error).splitlines():
+        click.echo(f"unbraid: {line}", err=True)

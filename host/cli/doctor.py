@@ -1,0 +1,73 @@
+"""``unbraid doctor``."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import sys
+from importlib.metadata import PackageNotFoundError, version
+
+import click
+
+__all__ = ["command"]
+
+_PACKAGES = ("unbraid", "numpy", "numba", "soundfile", "soxr", "pluggy", "msgspec", "ruamel.yaml", "torch")
+
+
+@click.command("doctor")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def command(as_json: bool) -> int:
+    """Show versions, devices, and plugins that failed to load; exit 1 if one did."""
+    import soundfile
+
+    from ..engine.devices import cuda_devices
+    from ..registry import SWITCH, Registry
+
+    registry = Registry.discover()
+    versions = {name: _version(name) for name in _PACKAGES}
+    data = {
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "packages": versions,
+        "libsndfile": soundfile.__libsndfile_version__,
+        "cores": len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count(),
+        "cuda_devices": cuda_devices(),
+        "third_party_plugins": os.environ.get(SWITCH, "1") != "0",
+        "plugins": sorted(registry.cards),
+        "graphs": sorted(registry.graphs),
+        "faults": [str(fault) for fault in registry.faults],
+    }
+    if as_json:
+        click.echo(json.dumps(data))
+    else:
+        _tell(data)
+    return 1 if registry.faults else 0
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def _tell(data: dict[str, object]) -> None:
+    packages = data["packages"]
+    assert isinstance(packages, dict)  # noqa: S101 - made above
+    click.echo(f"python {data['python']} on {data['platform']}")
+    for name, found in packages.items():
+        click.echo(f"  {name:<12} {found or 'not installed'}")
+    click.echo(f"  {'libsndfile':<12} {data['libsndfile']}")
+    click.echo(f"cores {data['cores']}, CUDA devices {data['cuda_devices']}")
+    click.echo(f"third-party plugins {'on' if data['third_party_plugins'] else 'switched off'}")
+    for what in ("plugins", "graphs"):
+        names = data[what]
+        assert isinstance(names, list)  # noqa: S101 - made above
+        click.echo(f"{what}: {', '.join(names)}")
+    faults = data["faults"]
+    assert isinstance(faults, list)  # noqa: S101 - made above
+    for fault in faults:
+        click.echo(f"not loaded: {fault}")
+    if not faults:
+        click.echo("every plugin loaded")

@@ -1,0 +1,158 @@
+"""Plugins that exist for the tests: they make the host do what only rare plugins ask of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import numpy as np
+
+from unbraid.host.contract import (
+    BlockProcessor,
+    Params,
+    PluginCard,
+    Port,
+    Ports,
+    StftProcessor,
+    hookimpl,
+    param,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import numpy.typing as npt
+
+    from unbraid.host.contract import Spec
+
+
+class LateParams(Params, frozen=True):
+    """Parameters of `Late`."""
+
+    latency: Annotated[int, param("samples late", unit="samples", ge=0, le=5000, fixed=True)] = 0
+    gain: Annotated[float, param("linear factor", ge=-10, le=10)] = 1.0
+    fail_at: Annotated[
+        int, param("raise in the block that holds this sample; -1 never", ge=-1, fixed=True)
+    ] = -1
+    nan_at: Annotated[int, param("give NaN at this sample; -1 never", ge=-1, fixed=True)] = -1
+
+
+class Late(BlockProcessor[LateParams]):
+    """A gain in plain Python that declares the latency it has."""
+
+    def prepare(self, spec: Spec) -> None:
+        """Allocate the past."""
+        super().prepare(spec)
+        self.latency = self.params.latency
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget."""
+        channels = self.spec.inputs["in"].channels
+        self._past = np.zeros((channels, self.latency), np.float32)
+        self._position = 0
+
+    def process(
+        self, ins: Mapping[str, npt.NDArray[np.float32]], outs: Mapping[str, npt.NDArray[np.float32]]
+    ) -> None:
+        """Delay and scale; fail where asked."""
+        block = ins["in"]
+        n = block.shape[1]
+        if self._position <= self.params.fail_at < self._position + n:
+            raise RuntimeError("told to fail")
+        line = np.concatenate([self._past, np.float32(self.params.gain) * block], axis=1)
+        outs["out"][:] = line[:, :n]
+        if self._position <= self.params.nan_at < self._position + n:
+            outs["out"][0, self.params.nan_at - self._position] = np.nan
+        self._past = line[:, n:]
+        self._position += n
+
+
+class HalveParams(Params, frozen=True):
+    """Parameters of `Halve`."""
+
+    share: Annotated[float, param("share that goes to `part`", ge=0, le=1)] = 0.5
+
+
+class Halve(BlockProcessor[HalveParams]):
+    """A separator: `part` is a share of the input, the host forms `rest`."""
+
+    latency = 100
+
+    def prepare(self, spec: Spec) -> None:
+        """Allocate the past."""
+        super().prepare(spec)
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget."""
+        self._past = np.zeros((self.spec.inputs["in"].channels, self.latency), np.float32)
+
+    def process(
+        self, ins: Mapping[str, npt.NDArray[np.float32]], outs: Mapping[str, npt.NDArray[np.float32]]
+    ) -> None:
+        """Delay and scale."""
+        line = np.concatenate([self._past, np.float32(self.params.share) * ins["in"]], axis=1)
+        n = ins["in"].shape[1]
+        outs["part"][:] = line[:, :n]
+        self._past = line[:, n:]
+
+
+class MaskParams(Params, frozen=True):
+    """Parameters of `Mask`."""
+
+    gain: Annotated[float, param("value of the mask", ge=0, le=10)] = 1.0
+
+
+class Mask(StftProcessor[MaskParams]):
+    """A mask that is one number everywhere: the identity when that number is 1."""
+
+    n_fft = 512
+    hop = 128
+
+    def masks(self, X: npt.NDArray[np.complex64]) -> dict[str, npt.NDArray[np.float32]]:
+        """Return the number."""
+        return {"out": np.full(X.shape, self.params.gain, np.float32)}
+
+
+class BadMask(StftProcessor[Params]):
+    """A mask of a shape that cannot fit."""
+
+    def masks(self, X: npt.NDArray[np.complex64]) -> dict[str, npt.NDArray[np.float32]]:
+        """Return too few bins."""
+        return {"out": np.ones((X.shape[0], X.shape[1], 3), np.float32)}
+
+
+def _card(plugin: str, cls: type, **more: object) -> PluginCard:
+    return PluginCard(
+        id=plugin,
+        name=plugin,
+        version="1",
+        licence="MIT",
+        factory=f"rig:{cls.__name__}",
+        **more,  # type: ignore[arg-type]
+    )
+
+
+@hookimpl
+def unbraid_cards() -> list[PluginCard]:
+    """Return the tests' plugins."""
+    halves = Ports((Port("in"),), (Port("part"), Port("rest")))
+    return [
+        _card("late", Late, params=LateParams),
+        _card("late44", Late, params=LateParams, rates=(44100,)),
+        _card("late16", Late, params=LateParams, rates=(16000,)),
+        _card("halve", Halve, params=HalveParams, ports=halves, residual="rest"),
+        _card("halve44", Halve, params=HalveParams, ports=halves, residual="rest", rates=(44100,)),
+        _card("mask", Mask, params=MaskParams),
+        _card("mask44", Mask, params=MaskParams, rates=(44100,)),
+        _card("badmask", BadMask),
+        _card(
+            "stereo-only",
+            Late,
+            params=LateParams,
+            ports=Ports((Port("in", layouts=("stereo",)),), (Port("out"),)),
+        ),
+        _card("nowhere", type("Missing", (), {})),
+        _card("filesonly", Late, params=LateParams, realtime=False),
+        _card("gpu", Late, params=LateParams, devices=("cpu", "cuda")),
+    ]
