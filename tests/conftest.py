@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-import rig
 from hypothesis import HealthCheck, settings
 
+import rig
 from unbraid.host.registry import Registry
 
 settings.register_profile("unbraid", deadline=None, suppress_health_check=[HealthCheck.too_slow])

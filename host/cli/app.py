@@ -62,28 +62,46 @@ def main(arguments: list[str] | None = None) -> None:
     try:
         result = cli.main(arguments, prog_name="unbraid", standalone_mode=False)
         code = result if isinstance(result, int) else 0
-        sys.stdout.flush()
+        if sys.stdout is not None:  # `>&-` leaves a program without one
+            sys.stdout.flush()
     except UnbraidError as error:
-        _tell(error, as_json="--json" in arguments)
+        _tell(error, str(error), as_json="--json" in arguments)
         code = error.exit_code
     except click.ClickException as error:
-        error.show()
+        if type(error).__name__ == "NoArgsIsHelpError":
+            error.show()
+        else:
+            _tell(error, _usage(error), as_json="--json" in arguments)
         code = error.exit_code
-    except (click.Abort, KeyboardInterrupt):
-        click.echo("interrupted; nothing was left behind", err=True)
+    except (click.Abort, KeyboardInterrupt) as error:
+        _tell(error, "interrupted; nothing was left behind", as_json="--json" in arguments)
         code = 128 + signal.SIGINT
     except BrokenPipeError:
-        # What is still buffered must not be flushed into the closed pipe at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = 128 + signal.SIGPIPE
+        code = _pipe_closed()
+    except SystemExit as stop:  # click's own answer to a closed pipe is exit code 1
+        if not isinstance(stop.__context__, BrokenPipeError):
+            raise
+        code = _pipe_closed()
     sys.exit(code)
 
 
-def _tell(error: UnbraidError, *, as_json: bool) -> None:
+def _pipe_closed() -> int:
+    # What is still buffered must not be flushed into the closed pipe at exit.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 128 + signal.SIGPIPE
+
+
+def _usage(error: click.ClickException) -> str:
+    text = " ".join(error.format_message().split()).rstrip(".")
+    context = getattr(error, "ctx", None)
+    return text if context is None else f"{text}; see {context.command_path} --help"
+
+
+def _tell(error: BaseException, text: str, *, as_json: bool) -> None:
     if as_json:
-        data: dict[str, Any] = {"kind": type(error).__name__, "message": str(error)}
+        data: dict[str, Any] = {"kind": type(error).__name__, "message": text}
         data["problems"] = [str(problem) for problem in getattr(error, "problems", ())]
         click.echo(json.dumps({"error": data}))
         return
-    for line in str(error).splitlines():
+    for line in text.splitlines():
         click.echo(f"unbraid: {line}", err=True)

@@ -18,7 +18,8 @@ _RATE, _SECONDS = 48_000, 8
 
 @click.command("demo")
 @click.option("-o", "--output", "folder", default="demo", show_default=True, metavar="DIR", help="Where to.")
-def command(folder: str) -> None:
+@click.option("--overwrite", is_flag=True, help="Replace files that exist.")
+def command(folder: str, overwrite: bool) -> None:
     """Make a short scene (a voice-like sound in gusts of wind), take the wind off, and say what was done."""
     import numpy as np
 
@@ -27,9 +28,9 @@ def command(folder: str) -> None:
 
     voice, wind = scene(_RATE, _SECONDS)
     path = Path(folder) / "scene.wav"
-    _write(path, voice + wind)
+    _write(path, voice + wind, overwrite=overwrite)
     click.echo(f"made   {path}: a voice-like sound in gusts of wind, by synthesis")
-    report = render("dewind", path, folder, options=RenderOptions(overwrite=True))
+    report = render("dewind", path, folder, options=RenderOptions(overwrite=overwrite))
     click.echo("render of the ready-made graph `dewind`:")
     tell(report)
     clean = _read(report.outputs[0].path)
@@ -79,7 +80,7 @@ def scene(rate: int, seconds: int) -> tuple[npt.NDArray[np.float32], npt.NDArray
     return np.stack([voice, voice]).astype(np.float32), noise.astype(np.float32)
 
 
-def _write(path: Path, signal: npt.NDArray[np.float32]) -> None:
+def _write(path: Path, signal: npt.NDArray[np.float32], *, overwrite: bool) -> None:
     from ..contract.audio import Layout
     from ..contract.errors import MediaError
     from ..media.writer import FileWriter
@@ -90,7 +91,9 @@ def _write(path: Path, signal: npt.NDArray[np.float32]) -> None:
         raise MediaError(f"{path.parent}: cannot be made: {error.strerror}") from None
     length = signal.shape[1]
     stereo = Layout.parse("stereo")
-    writer = FileWriter(path, rate=_RATE, layout=stereo, length=length, subtype="PCM_24", overwrite=True)
+    writer = FileWriter(
+        path, rate=_RATE, layout=stereo, length=length, subtype="PCM_24", overwrite=overwrite
+    )
     try:
         writer.write(signal)
         writer.finish()

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..contract.audio import Layout
-from ..contract.errors import MediaError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -109,6 +108,7 @@ def draw_graph(
     from ..engine.plan import Settings, build_plan
     from ..engine.survey import survey
     from ..graph.draw import to_svg, to_text
+    from ..media.text import write_text
 
     loaded, registry = _load(graph, settings)
     rate, layouts = _over(loaded, **terms)
@@ -118,11 +118,5 @@ def draw_graph(
     if output is None:
         click.echo(to_text(view))
         return
-    try:
-        with Path(output).open("w" if overwrite else "x", encoding="utf-8") as file:
-            file.write(to_svg(view))
-    except FileExistsError:
-        raise MediaError(f"{output}: exists already; choose another name, or pass --overwrite") from None
-    except (OSError, ValueError) as error:
-        raise MediaError(f"{output}: cannot be written: {error}") from None
+    write_text(Path(output), to_svg(view), overwrite=overwrite)
     click.echo(output)

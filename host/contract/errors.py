@@ -60,12 +60,12 @@ class UnbraidError(Exception):
 
 
 class GraphError(UnbraidError):
-    """A graph that cannot run. ``problems`` lists everything found, not only the first."""
+    """A graph that cannot run. ``problems`` lists everything found, in order of lines."""
 
     exit_code = 2
 
     def __init__(self, problems: Sequence[Problem]) -> None:
-        self.problems = tuple(problems)
+        self.problems = tuple(sorted(problems, key=lambda problem: problem.place.line or 0))
         super().__init__("\n".join(str(problem) for problem in self.problems))
 
 

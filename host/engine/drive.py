@@ -47,7 +47,7 @@ class Drive:
         sinks: one for each graph output.
         length: samples in the programme.
         tails: let each output sound on for as long as its nodes declare.
-        blocks: block lengths to use, for tests; by default the largest allowed.
+        blocks: block lengths to use, for tests; by default, and when they end, the largest allowed.
         progress: called after each block with samples done and samples in all.
         cancelled: asked before each block.
         zero_non_finite: replace NaN and infinity in the inputs by 0 and count them, instead of refusing.
@@ -78,12 +78,13 @@ class Drive:
         """
         signals = self.executor.plan.outputs
         total = max(signal.latency + self.output_length(name) for name, signal in signals.items())
-        cuts = iter(self.blocks) if self.blocks is not None else None
+        most = self.executor.plan.settings.max_block
+        cuts = iter(self.blocks or ())
         # Zero-length outputs and zero-length blocks are both fine.
         while (position := self.executor.position) < total:
             if self.cancelled is not None and self.cancelled():
                 raise Cancelled("cancelled; nothing was left behind")
-            wanted = self.executor.plan.settings.max_block if cuts is None else next(cuts)
+            wanted = next(cuts, most)
             n = self.executor.room(min(wanted, total - position))
             self._fill(position, n)
             self.executor.process(n)

@@ -2,14 +2,18 @@
 
 Input -> soxr -> processor -> soxr -> FIFO, as one processor with equal lengths. soxr's streams are
 aligned in time and give the same bits however they are fed, but in bursts; so the FIFO begins with as
-many zeros as the stream can ever lag, found by running it once at prepare. The inner latency is
+many zeros as the stream can ever lag, found by running each resampler once. The inner latency is
 padded to a whole number of outer samples, so that the whole latency is an integer.
+
+A lead-in of silence goes first: soxr gets the first samples of a stream wrong (up to 67 of them, by up
+to 0.02 of full scale), because it drops the part of its filter that lies before the start.
 """
 
 from __future__ import annotations
 
 from collections import deque
 from dataclasses import replace
+from functools import cache
 from math import ceil, gcd
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +33,7 @@ if TYPE_CHECKING:
 __all__ = ["RateIsland", "round_trip_lag"]
 
 QUALITY = "HQ"
+_LEAD = 256
 
 
 def _resampler(source: int, target: int, channels: int) -> Any:
@@ -37,24 +42,36 @@ def _resampler(source: int, target: int, channels: int) -> Any:
     return ResampleStream(source, target, channels, dtype="float32", quality=QUALITY)
 
 
-def round_trip_lag(outer: int, inner: int, pad: int) -> int:
-    """Return the most samples by which outer -> inner -> outer has ever fallen behind its input.
+def lead_in(outer: int, inner: int) -> int:
+    """Return the samples of silence to begin with: a whole number at both rates, at least 256 at each."""
+    step = outer // gcd(outer, inner)
+    return step * ceil(_LEAD / min(step, inner // gcd(outer, inner)))
 
-    ``pad`` zeros at the inner rate enter between the two resamplers first. The lag is the maximum over
-    every length, measured by feeding single samples until six times the maximum has passed (bursts
-    repeat long before), or 32,768 samples.
+
+@cache
+def _worst_lag(source: int, target: int) -> float:
+    """Return the most output samples by which one resampler has fallen behind its input.
+
+    Measured by feeding single samples until six times the lag has passed, or 32,768 samples.
     """
-    down, up = _resampler(outer, inner, 1), _resampler(inner, outer, 1)
-    single = np.zeros((1, 1), np.float32)
-    given = len(up.resample_chunk(np.zeros((pad, 1), np.float32)))
-    lag = fed = 0
-    while fed < max(32768, 6 * lag):
+    stream, single = _resampler(source, target, 1), np.zeros((1, 1), np.float32)
+    worst, fed, given = 0.0, 0, 0
+    while fed < max(32768, 6 * worst * source / target):
         fed += 1
-        middle = down.resample_chunk(single)
-        if len(middle):
-            given += len(up.resample_chunk(middle))
-        lag = max(lag, fed - given)
-    return lag
+        given += len(stream.resample_chunk(single))
+        worst = max(worst, fed * target / source - given)
+    return worst
+
+
+def round_trip_lag(outer: int, inner: int, pad: int) -> int:
+    """Return a bound on how far outer -> inner -> outer falls behind its input, in outer samples.
+
+    Counted after the lead-in, and with ``pad`` zeros at the inner rate given to the second resampler
+    first. The bursts of the two beat against each other for minutes, so their worst lags are added
+    instead of measured together; 8 samples cover what each still creeps after the measurement.
+    """
+    bound = _worst_lag(outer, inner) * outer / inner + _worst_lag(inner, outer)
+    return max(0, ceil(bound) + 8 - lead_in(outer, inner) - pad * outer // inner)
 
 
 class RateIsland:
@@ -74,7 +91,8 @@ class RateIsland:
         step = inner // gcd(outer, inner)
         self._pad = -self._inner.latency % step
         self._lag = round_trip_lag(outer, inner, self._pad)
-        self.latency = self._lag + (self._inner.latency + self._pad) * outer // inner
+        self._lead = lead_in(outer, inner)
+        self.latency = self._lag + self._lead + (self._inner.latency + self._pad) * outer // inner
         self.tail = ceil(self._inner.tail * outer / inner)
         self._spec = spec
         self._start()
@@ -88,7 +106,9 @@ class RateIsland:
             channels = spec.outputs[port].channels
             fifo.push(np.zeros((channels, self._lag), np.float32))
             self._give(port, np.zeros((channels, self._pad), np.float32))
-        self._position = self._inner_position = 0
+        self._position = 0
+        self._inner_position = -self._lead * inner // spec.rate
+        self._begun = False
         self._changes: deque[tuple[int, Params]] = deque()
 
     def _give(self, port: str, block: Array) -> None:
@@ -108,10 +128,8 @@ class RateIsland:
         n = next(iter((*ins.values(), *outs.values()))).shape[1]
         if n == 0:
             return
-        middle = {
-            port: np.ascontiguousarray(self._down[port].resample_chunk(np.ascontiguousarray(block.T)).T)
-            for port, block in ins.items()
-        }
+        middle = {port: self._take(port, block) for port, block in ins.items()}
+        self._begun = True
         self._position += n
         count = next(iter(middle.values())).shape[1]
         start = 0
@@ -127,6 +145,13 @@ class RateIsland:
                     f"the resampler between {self._spec.rate} and {self._rate} Hz lagged more than "
                     f"{self._lag} samples, which it never did when measured",
                 )
+
+    def _take(self, port: str, block: Array) -> Array:
+        """Resample one block, after the lead-in when it is the first, to planar at the inner rate."""
+        if not self._begun:
+            block = np.pad(block, ((0, 0), (self._lead, 0)))
+        frames = self._down[port].resample_chunk(np.ascontiguousarray(block.T))
+        return np.ascontiguousarray(frames.T)
 
     def _next_cut(self, left: int) -> int:
         """Apply the parameter changes due now; return how far to the next one."""

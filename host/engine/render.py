@@ -5,10 +5,11 @@ from __future__ import annotations
 import contextlib
 import os
 import time
+from collections.abc import Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self, get_args, get_origin, get_type_hints
 
 import numpy as np
 
@@ -23,7 +24,7 @@ from .executor import Executor
 from .plan import Settings, build_plan
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable
 
     from ..contract.processor import Array
     from ..graph.check import CheckedGraph
@@ -64,6 +65,18 @@ class RenderOptions:
     max_block: int = 8192
     seed: int = 0
 
+    def __post_init__(self) -> None:
+        for name, hint in get_type_hints(type(self)).items():
+            allowed = get_args(hint) if get_origin(hint) is Literal else ()
+            if allowed and getattr(self, name) not in allowed:
+                raise UnbraidError(f"{name} is {getattr(self, name)!r}, not {' or '.join(allowed)}")
+        _check_block(self.max_block)
+
+
+def _check_block(max_block: int) -> None:
+    if max_block < 1:
+        raise UnbraidError(f"max_block is {max_block}, but a block holds at least one sample")
+
 
 @dataclass(frozen=True, slots=True)
 class OutputReport:
@@ -96,13 +109,13 @@ def load_graph(graph: Graph | str | Path, registry: Registry) -> Graph:
     """Return the graph object, the graph in that file, or the ready-made graph of that name."""
     if isinstance(graph, Graph):
         return graph
-    if str(graph) in registry.graphs and not Path(graph).exists():
+    # os.path answers "no" for names that no file can have, where Path raises.
+    if str(graph) in registry.graphs and not os.path.isfile(graph):  # noqa: PTH113
         return Graph.load(registry.graphs[str(graph)])
-    if not Path(graph).exists() and Path(graph).suffix == "":
+    if "\0" in str(graph) or (not os.path.exists(graph) and Path(graph).suffix == ""):  # noqa: PTH110
         known = ", ".join(sorted(registry.graphs)) or "none"
-        problem = Problem(
-            Place(str(graph)), "is neither a file nor a ready-made graph", f"ready-made: {known}"
-        )
+        place = Place(str(graph).replace("\0", "\\0"))
+        problem = Problem(place, "is neither a file nor a ready-made graph", f"ready-made: {known}")
         raise GraphError([problem])
     return Graph.load(graph)
 
@@ -113,7 +126,7 @@ class _Files:
 
     readers: dict[str, FileReader] = field(default_factory=dict)
     writers: dict[str, FileWriter] = field(default_factory=dict)
-    made_folder: Path | None = None
+    made_folders: list[Path] = field(default_factory=list)
 
     def open_inputs(self, inputs: Mapping[str, str | Path]) -> None:
         for name, path in inputs.items():
@@ -134,7 +147,7 @@ class _Files:
         for name, (wire, asked) in checked.outputs.items():
             path = folder / f"{first.path.stem}.{name}.{options.form}"
             for reader in self.readers.values():
-                if path.exists() and path.samefile(reader.path):
+                if _same(path, reader.path):
                     raise MediaError(f"{path}: is an input of this render; choose another folder with -o")
             self.writers[name] = FileWriter(
                 path,
@@ -148,9 +161,10 @@ class _Files:
 
     def _make(self, folder: Path) -> None:
         try:
-            if not folder.exists():
-                folder.mkdir(parents=True)
-                self.made_folder = folder
+            missing = [place for place in (folder, *folder.parents) if not place.exists()]
+            for place in reversed(missing):
+                place.mkdir()
+                self.made_folders.append(place)
         except OSError as error:
             raise MediaError(f"{folder}: cannot be made: {error.strerror}") from None
         except ValueError as error:
@@ -161,22 +175,15 @@ class _Files:
     def commit(self) -> None:
         for writer in self.writers.values():
             writer.finish()
-        done: list[FileWriter] = []
-        try:
-            for writer in self.writers.values():
-                writer.commit()
-                done.append(writer)
-        except MediaError:
-            for writer in done:
-                writer.path.unlink(missing_ok=True)
-            raise
+        for writer in self.writers.values():
+            writer.commit()
 
     def abort(self) -> None:
         for writer in self.writers.values():
             writer.abort()
-        if self.made_folder is not None:
-            with contextlib.suppress(OSError):
-                os.removedirs(self.made_folder)
+        with contextlib.suppress(OSError):  # somebody put a file there meanwhile
+            for folder in reversed(self.made_folders):
+                folder.rmdir()
 
     def close(self) -> None:
         for reader in self.readers.values():
@@ -253,8 +260,16 @@ def render(
         zeroed=drive.zeroed,
         warnings=tuple(warnings),
     )
-    registry.notify("unbraid_render_finished", report=report)
-    return report
+    complaints = registry.notify("unbraid_render_finished", report=report)
+    return replace(report, warnings=(*report.warnings, *complaints))
+
+
+def _same(path: Path, other: Path) -> bool:
+    """Return whether two names lead to one file; a name that leads nowhere is nobody's."""
+    try:
+        return path.samefile(other)
+    except OSError:
+        return False
 
 
 def _prepare(
@@ -285,7 +300,7 @@ def _prepare(
 def _by_name(graph: Graph, inputs: Any) -> dict[str, Any]:
     """Return inputs by name; a single one belongs to the graph's first input."""
     names = list(graph.document().inputs)
-    given = inputs if isinstance(inputs, dict) else {names[0]: inputs}
+    given = inputs if isinstance(inputs, Mapping) else {names[0]: inputs}
     missing = [name for name in names if name not in given]
     if missing:
         place = Place(graph.source, None, "inputs")
@@ -397,9 +412,7 @@ class Stream:
             NodeError: a node failed.
             UnbraidError: an array has the wrong type or shape.
         """
-        for name, data in ins.items():
-            _check_array(name, data)
-        n = next(iter(ins.values())).shape[1]
+        n = self._check(ins)
         signals = self._executor.plan.outputs
         outs = {name: np.empty((signal.layout.channels, n), np.float32) for name, signal in signals.items()}
         at = 0
@@ -412,6 +425,21 @@ class Stream:
                 outs[name][:, at : at + size] = block
             at += size
         return outs
+
+    def _check(self, ins: Mapping[str, Array]) -> int:
+        """Return the length of a block, once it is known to fit."""
+        inputs = self._executor.plan.inputs
+        if ins.keys() != inputs.keys():
+            raise UnbraidError(f"the inputs are {', '.join(inputs)}, but {', '.join(ins) or 'none'} given")
+        for name, data in ins.items():
+            _check_array(name, data)
+            layout = inputs[name].layout
+            if len(data) != layout.channels:
+                raise UnbraidError(f"input {name!r} is {layout}, but {len(data)} channels are given")
+        lengths = {data.shape[1] for data in ins.values()}
+        if len(lengths) > 1:
+            raise UnbraidError("inputs of one graph must have one length")
+        return lengths.pop()
 
     def reset(self) -> None:
         """Go back to the beginning, as if freshly opened."""
@@ -452,6 +480,7 @@ def open_stream(
     Raises:
         GraphError: the graph cannot run so.
     """
+    _check_block(max_block)
     registry = registry or Registry.discover()
     loaded = load_graph(graph, registry)
     checked = loaded.check(registry, rate, {k: Layout.parse(v) for k, v in (layouts or {}).items()})

@@ -90,7 +90,7 @@ class _Checker:
 
     def raise_if_any(self) -> None:
         if self.problems:
-            raise GraphError(sorted(self.problems, key=lambda problem: problem.place.line or 0))
+            raise GraphError(self.problems)
 
     # Pass 1: each node by itself.
 

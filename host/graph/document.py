@@ -61,12 +61,9 @@ class Lane:
     node: str
     param: str
     points: tuple[tuple[Moment, Any], ...]
+    path: Path
+    points_path: Path
     curve: Literal["step", "linear"] = "step"
-
-    @property
-    def path(self) -> Path:
-        """The lane's place in the document."""
-        return ("automation", f"{self.node}.{self.param}")
 
 
 @dataclass(slots=True)
@@ -167,22 +164,26 @@ class _Reading:
         return OutputEntry(name, self.source(entry["from"], (*path, "from")), subtype)
 
     def lane(self, target: str, value: Any) -> Lane | None:
-        path = ("automation", target)
+        path: Path = ("automation", target)
         node, dot, param = target.partition(".")
         if not dot:
             self.problem(path, f"{target!r} must read node.param")
             return None
-        points: Any = value
+        points, points_path = value, path
         curve: Any = "step"
         if isinstance(value, dict):
             entry = self.mapping(value, path, ("points", "curve"))
             points, curve = entry.get("points"), entry.get("curve", "step")
-        if curve not in {"step", "linear"}:
+            points_path = (*path, "points")
+        if curve not in ("step", "linear"):
             self.problem((*path, "curve"), f"unknown curve {curve!r}", "known: linear, step")
             curve = "step"
         if not isinstance(points, list) or not points:
-            self.problem(path, "must be a list of [time, value] points")
+            self.problem(points_path, "must be a list of [time, value] points")
             return None
+        return Lane(node, param, self.points(points, points_path), path, points_path, curve)
+
+    def points(self, points: list[Any], path: Path) -> tuple[tuple[Moment, Any], ...]:
         found = []
         for i, point in enumerate(points):
             if not isinstance(point, list) or len(point) != 2:
@@ -192,7 +193,7 @@ class _Reading:
                 found.append((parse_moment(point[0]), point[1]))
             except ValueError as error:
                 self.problem((*path, i), str(error))
-        return Lane(node, param, tuple(found), curve)
+        return tuple(found)
 
 
 def _kind(value: Any) -> str:
@@ -233,6 +234,6 @@ def parse_document(parsed: Parsed) -> Document:
 
 
 def _check_version(reading: _Reading, version: object) -> None:
-    if version != VERSION:
+    if type(version) is not int or version != VERSION:  # true and 1.0 equal 1
         stated = "no version" if version is None else f"version {version!r}"
         reading.problem(("unbraid",), f"states {stated}", f"begin the document with unbraid: {VERSION}")

@@ -9,6 +9,7 @@ import numpy as np
 
 from ..contract.audio import Layout
 from ..contract.errors import MediaError
+from .whole import fault, shortened
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -42,7 +43,7 @@ class FileReader:
             (also for lossy formats, which may exceed full scale).
 
     Raises:
-        MediaError: missing, unreadable, not a sound file, or empty.
+        MediaError: missing, unreadable, not a sound file, empty, or cut short.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -55,13 +56,15 @@ class FileReader:
         try:
             if self.path.is_dir():
                 raise MediaError(f"{self.name}: is a folder, not a sound file")
+            if self.path.exists() and not self.path.is_file():  # opening a pipe would wait for ever
+                raise MediaError(f"{self.name}: is a pipe or device; write the sound into a file first")
             with self.path.open("rb"):
-                pass
+                size = self.path.stat().st_size
         except OSError as error:
             raise MediaError(
                 f"{self.name}: cannot be read: {error.strerror}; check path and rights"
             ) from None
-        if self.path.stat().st_size == 0:
+        if size == 0:
             raise MediaError(f"{self.name}: has 0 bytes; export it again")
         try:
             self._file = soundfile.SoundFile(self.path)
@@ -70,11 +73,15 @@ class FileReader:
         self.rate, self.length = int(self._file.samplerate), int(self._file.frames)
         self.layout = Layout.of_channels(self._file.channels)
         self.subtype = _SUBTYPE_OUT.get(self._file.subtype, "FLOAT")
-        if self.length <= 0:
+        wrong = "" if self.length > 0 else "holds no samples; there is nothing to render"
+        wrong = wrong or fault(
+            self.path, subtype=self._file.subtype, channels=self.layout.channels, frames=self.length
+        )
+        if wrong:
             self.close()
-            raise MediaError(f"{self.name}: holds no samples; there is nothing to render")
+            raise MediaError(f"{self.name}: {wrong}")
         self._held = np.empty((0, self.layout.channels), np.float32)
-        self._given = 0
+        self._decoded = 0
 
     def read(self, out: Array) -> None:
         """Fill ``out [channels, n]`` with the next samples.
@@ -90,7 +97,6 @@ class FileReader:
             out[:, done : done + len(piece)] = piece.T
             self._held = self._held[len(piece) :]
             done += len(piece)
-        self._given += n
 
     def _next(self) -> Array:
         import soundfile
@@ -98,12 +104,10 @@ class FileReader:
         try:
             chunk = self._file.read(_CHUNK, dtype="float32", always_2d=True)
         except (soundfile.SoundFileError, RuntimeError) as error:
-            raise MediaError(f"{self.name}: damaged after sample {self._given} ({_text(error)})") from None
+            raise MediaError(f"{self.name}: damaged after sample {self._decoded} ({_text(error)})") from None
         if not len(chunk):
-            raise MediaError(
-                f"{self.name}: declares {self.length} samples but ends after {self._given}: "
-                f"{self.length - self._given} are missing; copy or export it again",
-            )
+            raise MediaError(f"{self.name}: {shortened(self.length, self._decoded)}")
+        self._decoded += len(chunk)
         return np.asarray(chunk, np.float32)
 
     def close(self) -> None:

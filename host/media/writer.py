@@ -52,8 +52,11 @@ class FileWriter:
         self.clipped = 0
         self._overwrite, self._on_clip, self._written = overwrite, on_clip, 0
         self._bits = _BITS.get(subtype)
-        if not overwrite and os.path.lexists(path):
+        if self._bits is None and subtype != "FLOAT":
+            raise MediaError(f"{path}: cannot hold {subtype}; choose {', '.join(_BITS)} or FLOAT")
+        if not overwrite and _taken(path):
             raise MediaError(f"{path}: exists already; choose another folder, or pass --overwrite")
+        self._named = False
         self._partial = path.with_name(f".unbraid-{secrets.token_hex(8)}.partial")
         self._file = self._open(self._format())
 
@@ -62,7 +65,7 @@ class FileWriter:
             size = self.length * self.layout.channels * (self._bits or 32) // 8
             return "RF64" if size > _RIFF_LIMIT else "WAV"
         if self._bits not in {16, 24}:
-            raise MediaError(f"{self.path}: FLAC holds PCM_16 or PCM_24, not {self.subtype}; choose WAV")
+            raise MediaError(f"{self.path}: FLAC holds PCM_16 or PCM_24, not {self.subtype}; choose one, or WAV")
         if self.layout.channels > FLAC_CHANNELS:
             raise MediaError(
                 f"{self.path}: FLAC holds at most 8 channels, not {self.layout.channels}; choose WAV"
@@ -83,6 +86,9 @@ class FileWriter:
         except (soundfile.SoundFileError, RuntimeError, ValueError) as error:
             self._discard()
             raise MediaError(f"{self.path}: cannot be written: {self._why(error)}") from None
+        except BaseException:
+            self._discard()
+            raise
 
     def write(self, block: Array) -> None:
         """Append ``[channels, n]`` samples, rounded to the nearest value of an integer format.
@@ -143,6 +149,7 @@ class FileWriter:
                 self._partial.replace(self.path)
             else:
                 _rename_to_free_name(self._partial, self.path)
+            self._named = True
             _sync_folder(self.path.parent)
         except FileExistsError:
             raise MediaError(f"{self.path}: appeared while rendering; it was left as it is") from None
@@ -150,10 +157,12 @@ class FileWriter:
             raise MediaError(f"{self.path}: cannot be renamed into place: {error.strerror}") from None
 
     def abort(self) -> None:
-        """Remove what was written."""
+        """Remove what was written, even if `commit` gave it its name; what it replaced does not return."""
         with contextlib.suppress(Exception):
             self._file.close()
         self._discard()
+        if self._named:
+            self.path.unlink(missing_ok=True)
 
     def _discard(self) -> None:
         with contextlib.suppress(OSError):
@@ -168,6 +177,18 @@ class FileWriter:
         return " ".join(str(error).split()).rstrip(".") or "the disk refused it"
 
 
+def _taken(path: Path) -> bool:
+    """Return whether something has this name; say at once when nothing could have it."""
+    try:
+        path.lstat()
+    except FileNotFoundError:
+        return False
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise MediaError(f"{path}: cannot be created: {reason}") from None
+    return True
+
+
 def _rename_to_free_name(source: Path, target: Path) -> None:
     """Rename, but never over a file: a hard link fails where the name exists, a rename does not."""
     try:
@@ -179,7 +200,8 @@ def _rename_to_free_name(source: Path, target: Path) -> None:
             raise FileExistsError from None
         source.rename(target)
     else:
-        source.unlink()
+        with contextlib.suppress(OSError):  # the file has its name; `abort` tries again
+            source.unlink()
 
 
 def _sync_folder(folder: Path) -> None:

@@ -1,0 +1,120 @@
+"""Whether a sound file is whole: libsndfile plays what is there and says nothing about the rest."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, BinaryIO, Literal
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = ["fault", "shortened"]
+
+_ORDERS: dict[bytes, Literal["little", "big"]] = {
+    b"RIFF": "little",
+    b"RF64": "little",
+    b"RIFX": "big",
+    b"FORM": "big",
+}
+_WIDTHS = {"PCM_S8": 1, "PCM_U8": 1, "PCM_16": 2, "PCM_24": 3, "PCM_32": 4, "FLOAT": 4, "DOUBLE": 8}
+_PAGE = 1 << 16  # no Ogg page is longer
+
+
+def shortened(declared: int, held: int) -> str:
+    """Return the sentence about a file that ends too early."""
+    return (
+        f"declares {declared} samples but ends after {held}: {declared - held} are missing; "
+        "copy or export it again"
+    )
+
+
+def fault(path: Path, *, subtype: str, channels: int, frames: int) -> str:
+    """Return what an opened file lacks, or "".
+
+    Args:
+        path: the file.
+        subtype: libsndfile's name of its sample format.
+        channels: how many it has.
+        frames: samples per channel that libsndfile found.
+    """
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        if subtype.startswith("MPEG"):
+            return "" if _states_length(file) else "is an MP3 that does not state its length; convert it to WAV"
+        if file.read(4) == b"OggS":
+            return "" if _has_last_page(file, size) else "breaks off before its last page; copy or export it again"
+        file.seek(0)
+        end = _declared_end(file)
+    if end is None or end <= size:
+        return ""
+    if subtype not in _WIDTHS:
+        return f"lacks the last {end - size} bytes of its sound; copy or export it again"
+    # In whole samples: a file may lack a part of its last one and still hold `frames`.
+    missing = -(-(end - size) // (_WIDTHS[subtype] * channels))
+    return shortened(frames + missing, frames)
+
+
+def _declared_end(file: BinaryIO) -> int | None:
+    """Return where the sound ends by the header of a WAV, RF64, W64, AIFF or AU file, if it says."""
+    head = file.read(12)
+    if head[:4] == b".snd":
+        size = int.from_bytes(head[8:12], "big")
+        return None if size == 0xFFFFFFFF else int.from_bytes(head[4:8], "big") + size
+    if head[:4] == b"riff":
+        return _walk_w64(file)
+    return _walk_riff(file, _ORDERS[head[:4]]) if head[:4] in _ORDERS else None
+
+
+def _walk_riff(file: BinaryIO, order: Literal["little", "big"]) -> int | None:
+    whole = None
+    while len(head := file.read(8)) == 8:
+        name, size = head[:4], int.from_bytes(head[4:], order)
+        if name in {b"data", b"SSND"}:
+            if whole is None and _unknown(size):
+                return None
+            return file.tell() + (size if whole is None else whole)
+        if name == b"ds64":
+            body = file.read(size + size % 2)
+            whole = int.from_bytes(body[8:16], "little")
+        else:
+            file.seek(size + size % 2, 1)
+    return None
+
+
+def _walk_w64(file: BinaryIO) -> int | None:
+    file.seek(40)
+    while len(head := file.read(24)) == 24:
+        size = int.from_bytes(head[16:], "little")  # with the head's own 24 bytes, padded to 8
+        if head[:4] == b"data":
+            return file.tell() - 24 + size
+        file.seek(-size % 8 + max(size, 24) - 24, 1)
+    return None
+
+
+def _unknown(size: int) -> bool:
+    """Return whether a size is one that programs write into a pipe, where they cannot know it."""
+    return 0x7FFF0000 <= size <= 0x80000000 or size >= 0xFFFF0000
+
+
+def _has_last_page(file: BinaryIO, size: int) -> bool:
+    """Return whether the last Ogg page is there in full and flagged as the last of its stream."""
+    start = max(0, size - 2 * _PAGE)
+    file.seek(start)
+    tail = file.read()
+    at = tail.rfind(b"OggS")
+    if at < 0 or len(tail) < at + 27 or not tail[at + 5] & 4:
+        return False
+    lacing = tail[at + 27 : at + 27 + tail[at + 26]]
+    return len(lacing) == tail[at + 26] and at + 27 + len(lacing) + sum(lacing) <= len(tail)
+
+
+def _states_length(file: BinaryIO) -> bool:
+    """Return whether the first MPEG frame holds a length; without one libsndfile guesses it."""
+    head = file.read(10)
+    tag = 0
+    if head[:3] == b"ID3":
+        for byte in head[6:10]:  # seven bits each
+            tag = tag << 7 | byte & 127
+        tag += 10
+    file.seek(tag)
+    frame = file.read(2048)
+    return any(name in frame for name in (b"Xing", b"Info", b"VBRI"))
