@@ -20,7 +20,7 @@ from .contract.card import PluginCard
 from .contract.errors import PluginError, nearest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from .contract.params import Params
     from .contract.processor import Processor
@@ -79,7 +79,7 @@ class Registry:
         """Load one entry point; whatever goes wrong inside becomes a fault, not an exception."""
         try:
             plugin = point.load()
-        except Exception as error:  # noqa: BLE001 - a stranger's import can raise anything
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - a stranger's import can raise anything
             self.faults.append(Fault(point.name, _package(point), f"cannot be loaded: {_short(error)}"))
             return
         self.add(plugin, point.name, _package(point))
@@ -91,24 +91,35 @@ class Registry:
         """
         try:
             self._manager.register(plugin, name=f"{package}:{source}")
-        except (pluggy.PluginValidationError, ValueError) as error:
+            for reason in _misspelt(self._manager, plugin):
+                self.faults.append(Fault(source, package, reason))
+        except Exception as error:  # noqa: BLE001 - to look at a stranger's object can raise anything
             self.faults.append(Fault(source, package, _short(error)))
             return
-        misspelt = list(_misspelt(self._manager, plugin))
-        self.faults.extend(Fault(source, package, reason) for reason in misspelt)
-        try:
-            for card in self._ask(plugin, "unbraid_cards"):
-                self._take(card, source, package)
-            for name, path in dict(self._ask(plugin, "unbraid_graphs")).items():
-                self.graphs.setdefault(name, Path(path))
-        except Exception as error:  # noqa: BLE001 - a stranger's hook can raise anything
-            self.faults.append(Fault(source, package, f"its hook failed: {_short(error)}"))
+        takes = {"unbraid_cards": self._take_cards, "unbraid_graphs": self._take_graphs}
+        for hook, take in takes.items():
+            try:
+                take(self._ask(plugin, hook), source, package)
+            except Exception as error:  # noqa: BLE001 - a stranger's hook can raise anything
+                self.faults.append(Fault(source, package, f"its hook {hook} failed: {_short(error)}"))
 
     def _ask(self, plugin: object, hook: str) -> Any:
         """Call one hook of one plugin only, so that its failure is its own."""
         others = [other for other in self._manager.get_plugins() if other is not plugin]
         answers = self._manager.subset_hook_caller(hook, others)()
         return answers[0] if answers and answers[0] is not None else []
+
+    def _take_cards(self, cards: Iterable[object], source: str, package: str) -> None:
+        for card in cards:
+            self._take(card, source, package)
+
+    def _take_graphs(self, graphs: Mapping[str, Path], source: str, package: str) -> None:
+        for name, path in dict(graphs).items():
+            if name in self.graphs:
+                reason = f"its graph {name!r} is left out: {self.graphs[name]} has that name already"
+                self.faults.append(Fault(source, package, reason))
+            else:
+                self.graphs[name] = Path(path)
 
     def _take(self, card: object, source: str, package: str) -> None:
         if not isinstance(card, PluginCard):

@@ -10,12 +10,16 @@ import json
 import os
 import signal
 import sys
+from contextlib import contextmanager
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from ..contract.errors import UnbraidError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 __all__ = ["main"]
 
@@ -28,8 +32,28 @@ _COMMANDS = {
 }
 
 
+class _PipeClosedError(Exception):
+    """The reader of the output went away; click would swallow a BrokenPipeError and exit with 1."""
+
+
+@contextmanager
+def _minding_the_pipe() -> Iterator[None]:
+    try:
+        yield
+    except BrokenPipeError as error:
+        raise _PipeClosedError from error
+
+
 class _Commands(click.Group):
     """Lists commands without importing them."""
+
+    def make_context(self, *args: Any, **more: Any) -> click.Context:
+        with _minding_the_pipe():
+            return super().make_context(*args, **more)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        with _minding_the_pipe():
+            return super().invoke(ctx)
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
         return list(_COMMANDS)
@@ -76,19 +100,11 @@ def main(arguments: list[str] | None = None) -> None:
     except (click.Abort, KeyboardInterrupt) as error:
         _tell(error, "interrupted; nothing was left behind", as_json="--json" in arguments)
         code = 128 + signal.SIGINT
-    except BrokenPipeError:
-        code = _pipe_closed()
-    except SystemExit as stop:  # click's own answer to a closed pipe is exit code 1
-        if not isinstance(stop.__context__, BrokenPipeError):
-            raise
-        code = _pipe_closed()
+    except (BrokenPipeError, _PipeClosedError):
+        # What is still buffered must not be flushed into the closed pipe at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 128 + signal.SIGPIPE
     sys.exit(code)
-
-
-def _pipe_closed() -> int:
-    # What is still buffered must not be flushed into the closed pipe at exit.
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return 128 + signal.SIGPIPE
 
 
 def _usage(error: click.ClickException) -> str:

@@ -87,13 +87,12 @@ def _write(path: Path, signal: npt.NDArray[np.float32], *, overwrite: bool) -> N
 
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise MediaError(f"{path.parent}: cannot be made: {error.strerror}") from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise MediaError(f"{path.parent}: cannot be made: {reason}") from None
     length = signal.shape[1]
     stereo = Layout.parse("stereo")
-    writer = FileWriter(
-        path, rate=_RATE, layout=stereo, length=length, subtype="PCM_24", overwrite=overwrite
-    )
+    writer = FileWriter(path, rate=_RATE, layout=stereo, length=length, subtype="PCM_24", overwrite=overwrite)
     try:
         writer.write(signal)
         writer.finish()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..contract.audio import Layout
+from ..contract.errors import MediaError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -108,7 +110,6 @@ def draw_graph(
     from ..engine.plan import Settings, build_plan
     from ..engine.survey import survey
     from ..graph.draw import to_svg, to_text
-    from ..media.text import write_text
 
     loaded, registry = _load(graph, settings)
     rate, layouts = _over(loaded, **terms)
@@ -118,5 +119,16 @@ def draw_graph(
     if output is None:
         click.echo(to_text(view))
         return
-    write_text(Path(output), to_svg(view), overwrite=overwrite)
+    picture = to_svg(view)
+    try:
+        with Path(output).open("w" if overwrite else "x", encoding="utf-8") as file:
+            file.write(picture)
+    except FileExistsError:
+        raise MediaError(f"{output}: exists already; choose another name, or pass --overwrite") from None
+    except (OSError, ValueError) as error:
+        if not overwrite:  # what a full disk left of it
+            with contextlib.suppress(OSError, ValueError):
+                Path(output).unlink()
+        reason = getattr(error, "strerror", None) or error
+        raise MediaError(f"{output}: cannot be written: {reason}") from None
     click.echo(output)

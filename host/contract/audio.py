@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,7 @@ NAMED_LAYOUTS: dict[str, tuple[str, ...]] = {
     "7.1.4": ("L", "R", "C", "LFE", "Lss", "Rss", "Lrs", "Rrs", "Ltf", "Rtf", "Ltr", "Rtr"),
 }
 MAX_CHANNELS = 1024
+_DISCRETE = re.compile(r"discrete:0*([1-9][0-9]{0,3})")
 _BY_COUNT = {1: "mono", 2: "stereo", 6: "5.1"}
 
 
@@ -64,9 +66,9 @@ class Layout:
         """
         if name in NAMED_LAYOUTS:
             return cls(name, NAMED_LAYOUTS[name])
-        kind, _, count = name.partition(":")
-        if kind == "discrete" and count.isascii() and count.isdigit() and 1 <= int(count) <= MAX_CHANNELS:
-            return cls(f"discrete:{int(count)}", tuple(str(i + 1) for i in range(int(count))))
+        numbered = _DISCRETE.fullmatch(name)
+        if numbered and (count := int(numbered[1])) <= MAX_CHANNELS:
+            return cls(f"discrete:{count}", tuple(str(i + 1) for i in range(count)))
         raise LayoutNameError(
             f"unknown layout {name!r}; {nearest(name, [*NAMED_LAYOUTS, 'discrete:N'])}",
         )

@@ -6,8 +6,8 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from .errors import LayoutRefusedError, PluginError
-from .params import Params
+from .errors import LayoutRefusedError, PluginError, UnbraidError
+from .params import Params, describe
 from .ports import Ports
 
 if TYPE_CHECKING:
@@ -27,8 +27,11 @@ def same_layout(ports: Ports, inputs: Mapping[str, Layout]) -> dict[str, Layout]
 
     Raises:
         LayoutRefusedError: the inputs' layouts differ.
+        PluginError: there is no input, so the card must say what its outputs are.
     """
     layouts = list(inputs.values())
+    if not layouts:
+        raise PluginError("without inputs it needs a `layouts_for` on its card")
     if any(layout != layouts[0] for layout in layouts):
         named = ", ".join(f"{port} is {layout}" for port, layout in inputs.items())
         raise LayoutRefusedError(f"its inputs must have one layout, but {named}")
@@ -86,22 +89,50 @@ class PluginCard:
             raise PluginError(
                 f"plugin {self.id!r} is written for contract {self.api}, this host speaks {API_VERSION}",
             )
-        if self.residual is not None and self.ports_for is None:
-            names = [port.name for port in self.ports.outputs]
-            if self.residual not in names:
-                raise PluginError(
-                    f"plugin {self.id!r}: residual {self.residual!r} is none of its outputs: {names}",
-                )
+        try:
+            describe(self.params)
+            bare = self.params()
+        except (TypeError, ValueError) as error:
+            raise PluginError(f"plugin {self.id!r}: its parameters do not run bare: {error}") from None
+        if self.ports_for is None:
+            self._check_ports(self.ports)
+        else:
+            self.ports_of(bare)
+
+    def _check_ports(self, ports: Ports) -> None:
+        outputs = [port.name for port in ports.outputs]
+        for names in ([port.name for port in ports.inputs], outputs):
+            if len(set(names)) < len(names):
+                raise PluginError(f"plugin {self.id!r}: two ports have one name: {names}")
+        if self.residual is not None and self.residual not in outputs:
+            raise PluginError(
+                f"plugin {self.id!r}: residual {self.residual!r} is none of its outputs: {outputs}",
+            )
 
     def ports_of(self, params: Params) -> Ports:
-        """Return the ports for these parameters."""
-        return self.ports if self.ports_for is None else self.ports_for(params)
+        """Return the ports for these parameters.
+
+        Raises:
+            PluginError: the card's own ``ports_for`` failed or gave what cannot be.
+        """
+        if self.ports_for is None:
+            return self.ports
+        try:
+            ports = self.ports_for(params)
+        except Exception as error:
+            raise self._broken("ports_for", error) from error
+        self._check_ports(ports)
+        return ports
+
+    def _broken(self, function: str, error: Exception) -> PluginError:
+        return PluginError(f"plugin {self.id!r}: its {function} failed: {type(error).__name__}: {error}")
 
     def layouts_of(self, params: Params, inputs: Mapping[str, Layout]) -> dict[str, Layout]:
         """Return the layout of every output, given the layout of every connected input.
 
         Raises:
             LayoutRefusedError: a layout does not fit; the text says which and what would.
+            PluginError: the card's own ``layouts_for`` failed or left an output out.
         """
         ports = self.ports_of(params)
         for port in ports.inputs:
@@ -112,4 +143,13 @@ class PluginCard:
                 )
         if self.layouts_for is None:
             return same_layout(ports, inputs)
-        return dict(self.layouts_for(params, inputs))
+        try:
+            outputs = dict(self.layouts_for(params, inputs))
+        except UnbraidError:
+            raise
+        except Exception as error:
+            raise self._broken("layouts_for", error) from error
+        for port in ports.outputs:
+            if port.name not in outputs:
+                raise PluginError(f"plugin {self.id!r}: its layouts_for leaves out the output {port.name!r}")
+        return outputs

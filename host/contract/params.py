@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
@@ -126,23 +127,37 @@ def _unwrap(kind: mi.Type) -> tuple[mi.Type, str, dict[str, Any]]:
     return kind, doc, extra
 
 
+def _naming(kind: mi.Type) -> tuple[mi.Type, str]:
+    """Return the type that holds the bounds, and the word for the whole."""
+    if isinstance(kind, mi.VarTupleType | mi.ListType | mi.TupleType):
+        items = kind.item_types if isinstance(kind, mi.TupleType) else (kind.item_type,)
+        inner = next((_unwrap(item)[0] for item in items), kind)
+        return inner, f"list of {_KINDS.get(type(inner), 'value')}s"
+    if isinstance(kind, mi.UnionType):
+        some = [_unwrap(item)[0] for item in kind.types if not isinstance(item, mi.NoneType)]
+        names = [_naming(item)[1] for item in some]
+        if len(some) < len(kind.types):
+            names.append("nothing")
+        return (some[0] if len(some) == 1 else kind), " or ".join(names)
+    return kind, _KINDS.get(type(kind), "mapping")
+
+
 def _info(field: mi.Field) -> ParamInfo:
     kind, doc, extra = _unwrap(field.type)
-    inner = kind
-    if isinstance(kind, mi.VarTupleType | mi.ListType):
-        inner, _, _ = _unwrap(kind.item_type)
+    inner, name = _naming(kind)
     choices: tuple[Any, ...] = ()
     if isinstance(kind, mi.LiteralType):
         choices = tuple(kind.values)
     elif isinstance(kind, mi.EnumType):
         choices = tuple(member.value for member in kind.cls)
-    default = field.default if field.default is not msgspec.NODEFAULT else field.default_factory()
-    name = _KINDS.get(type(kind), "")
-    if inner is not kind:
-        name = f"list of {_KINDS.get(type(inner), 'value')}s"
+    default = field.default
+    if default is msgspec.NODEFAULT:
+        if field.required:
+            raise TypeError(f"parameter {field.name!r} needs a default")
+        default = field.default_factory()
     return ParamInfo(
         name=field.name,
-        kind=name or "mapping",
+        kind=name,
         default=default,
         ge=getattr(inner, "ge", None),
         le=getattr(inner, "le", None),
@@ -153,8 +168,13 @@ def _info(field: mi.Field) -> ParamInfo:
     )
 
 
+@cache
 def describe(params: type[Params]) -> tuple[ParamInfo, ...]:
-    """Return one `ParamInfo` for each parameter, in order of declaration."""
+    """Return one `ParamInfo` for each parameter, in order of declaration.
+
+    Raises:
+        TypeError: a parameter has no default, or bounds that do not suit its type.
+    """
     shape = mi.type_info(params)
     assert isinstance(shape, mi.StructType)  # noqa: S101 - Params is a Struct
     return tuple(_info(field) for field in shape.fields)

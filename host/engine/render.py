@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Self, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
 
@@ -40,6 +40,8 @@ __all__ = [
     "render",
 ]
 
+_CHOICES = {"form": ("wav", "flac"), "on_clip": ("clip", "error"), "non_finite": ("reject", "zero")}
+
 
 @dataclass(frozen=True, slots=True)
 class RenderOptions:
@@ -66,9 +68,8 @@ class RenderOptions:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name, hint in get_type_hints(type(self)).items():
-            allowed = get_args(hint) if get_origin(hint) is Literal else ()
-            if allowed and getattr(self, name) not in allowed:
+        for name, allowed in _CHOICES.items():
+            if getattr(self, name) not in allowed:
                 raise UnbraidError(f"{name} is {getattr(self, name)!r}, not {' or '.join(allowed)}")
         _check_block(self.max_block)
 
@@ -360,9 +361,7 @@ def process(
     arrays: dict[str, Array] = _by_name(loaded, inputs)
     for name, data in arrays.items():
         _check_array(name, data)
-    length = next(iter(arrays.values())).shape[1]
-    if any(data.shape[1] != length for data in arrays.values()):
-        raise UnbraidError("inputs of one graph must have one length")
+    length = _common_length(arrays)
     checked = loaded.check(
         registry, rate, {name: Layout.of_channels(len(data)) for name, data in arrays.items()}
     )
@@ -381,6 +380,13 @@ def process(
     finally:
         executor.close()
     return {name: sink.data for name, sink in sinks.items()}
+
+
+def _common_length(arrays: Mapping[str, Array]) -> int:
+    first, *others = (data.shape[1] for data in arrays.values())
+    if any(length != first for length in others):
+        raise UnbraidError("inputs of one graph must have one length")
+    return int(first)
 
 
 def _check_array(name: str, data: Any) -> None:
@@ -436,10 +442,7 @@ class Stream:
             layout = inputs[name].layout
             if len(data) != layout.channels:
                 raise UnbraidError(f"input {name!r} is {layout}, but {len(data)} channels are given")
-        lengths = {data.shape[1] for data in ins.values()}
-        if len(lengths) > 1:
-            raise UnbraidError("inputs of one graph must have one length")
-        return lengths.pop()
+        return _common_length(ins)
 
     def reset(self) -> None:
         """Go back to the beginning, as if freshly opened."""

@@ -10,7 +10,7 @@ from ..contract.errors import GraphError, LayoutRefusedError, PluginError, Probl
 from ..contract.params import Params, ParamsError, convert, describe
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from ..contract.audio import Layout
     from ..contract.card import PluginCard
@@ -104,6 +104,9 @@ class _Checker:
         try:
             params = convert(card.params, node.params)
             ports = card.ports_of(params)
+        except PluginError as error:
+            self.problem((*path, "use"), str(error))
+            return
         except ParamsError as error:
             for name, fault in error.faults.items():
                 self.problem((*path, "params", *([name] if name else [])), f"node {node.name!r}: {fault}")
@@ -175,24 +178,17 @@ class _Checker:
 
     # Pass 3: order.
 
-    def order(self) -> list[str]:
+    def order(self) -> Iterable[str]:
         waiting = {
             name: {wire.node for wire in wires.values() if wire.port} for name, wires in self.wires.items()
         }
-        ready = deque(name for name, needs in waiting.items() if not needs)
-        order: list[str] = []
-        while ready:
-            name = ready.popleft()
-            order.append(name)
-            for other, needs in waiting.items():
-                if name in needs:
-                    needs.discard(name)
-                    if not needs:
-                        ready.append(other)
+        order = _sort(waiting, [name for name, needs in waiting.items() if not needs])
         stuck = {name: needs for name, needs in waiting.items() if needs}
-        if stuck:
+        while stuck:
             cycle = _cycle(stuck)
             self.problem(("nodes", cycle[0]), f"cycle: {' -> '.join(cycle)}", "a signal cannot feed itself")
+            free = _sort(stuck, cycle)
+            stuck = {name: needs for name, needs in stuck.items() if name not in free}
         return order
 
     def unused(self, wanted: Mapping[str, Wire]) -> None:
@@ -209,20 +205,24 @@ class _Checker:
                 self.problem(("nodes", name), f"node {name!r} reaches no output", "connect it or delete it")
         for name in self.document.inputs:
             if name not in used:
-                self.problem(("inputs", name), f"nothing that reaches an output reads the input {name!r}")
+                message = f"nothing that reaches an output reads the input {name!r}"
+                self.problem(("inputs", name), message, "connect it or delete it")
 
     # Pass 4: layouts and rates, in order.
 
     def node_layouts(self, name: str) -> dict[str, Layout] | None:
         card, path = self.cards[name], ("nodes", name)
         inputs = {port: self.layouts[wire] for port, wire in self.wires[name].items() if wire in self.layouts}
-        if len(inputs) < len(self.wires[name]):
-            return None  # its source has a problem of its own
+        if len(inputs) < len(self.ports[name].inputs):
+            return None  # it lacks a source, or its source has a problem of its own
         try:
             outputs = card.layouts_of(self.params[name], inputs)
         except LayoutRefusedError as error:
             remedy = "`split` takes a layout apart, `join` puts one together"
             self.problem(path, f"node {name!r} ({card.id}): {error}", remedy)
+            return None
+        except PluginError as error:
+            self.problem(path, f"node {name!r} ({card.id}): {error}", "this is a fault of the plugin")
             return None
         main = next(iter(inputs.values()), None)
         if card.residual is not None and any(layout != main for layout in outputs.values()):
@@ -251,28 +251,48 @@ class _Checker:
             return None
         info = infos[lane.param]
         if not info.automatable:
-            why = "changes latency or ports" if info.fixed else f"is a {info.kind}"
-            self.problem(path, f"{lane.param!r} cannot be automated: it {why}")
+            why = "it changes latency or ports" if info.fixed else f"its kind is {info.kind}"
+            self.problem(path, f"{lane.param!r} cannot be automated: {why}")
             return None
         if lane.curve == "linear" and info.kind != "number":
-            self.problem(
-                path, f"{lane.param!r} is a {info.kind}, so its curve cannot be linear", "use curve: step"
-            )
+            message = f"the curve of {lane.param!r} cannot be linear: its kind is {info.kind}"
+            self.problem((*path, "curve"), message, "use curve: step")
             return None
+        return CheckedLane(node, lane.param, self.lane_points(lane), lane.curve == "linear")
+
+    def lane_points(self, lane: Lane) -> tuple[tuple[int, Any], ...]:
+        node, path = lane.node, lane.points_path
         points: list[tuple[int, Any]] = []
         for i, (moment, value) in enumerate(lane.points):
             sample = moment.sample(self.rate)
             if points and sample <= points[-1][0]:
                 self.problem((*path, i), "points must come in order of time, each at a sample of its own")
             try:
-                whole = convert(
-                    self.cards[node].params, {**self.document.nodes[node].params, lane.param: value}
-                )
+                given = {**self.document.nodes[node].params, lane.param: value}
+                whole = convert(self.cards[node].params, given)
             except ParamsError as error:
                 self.problem((*path, i), f"node {node!r}: {error}")
                 continue
             points.append((sample, getattr(whole, lane.param)))
-        return CheckedLane(node, lane.param, tuple(points), lane.curve == "linear")
+        return tuple(points)
+
+
+def _sort(waiting: Mapping[str, set[str]], free: Iterable[str]) -> dict[str, None]:
+    """Return what can go once ``free`` have gone, in order, and take it off what the others wait for."""
+    readers: dict[str, list[str]] = {}
+    for name, needs in waiting.items():
+        for need in needs:
+            readers.setdefault(need, []).append(name)
+    order = dict.fromkeys(free)
+    queue = deque(order)
+    while queue:
+        name = queue.popleft()
+        for reader in readers.get(name, ()):
+            waiting[reader].discard(name)
+            if not waiting[reader] and reader not in order:
+                order[reader] = None
+                queue.append(reader)
+    return order
 
 
 def _cycle(stuck: Mapping[str, set[str]]) -> list[str]:
@@ -302,7 +322,8 @@ def check(document: Document, registry: Registry, rate: int, layouts: Mapping[st
     for name, declared in document.inputs.items():
         actual = layouts.get(name, declared)
         if actual is None:
-            checker.problem(("inputs", name), f"the input {name!r} is not given and declares no layout")
+            message = f"the input {name!r} is not given and declares no layout"
+            checker.problem(("inputs", name), message, f"give it a file, or write {name}: stereo")
         elif declared is not None and declared.channels != actual.channels:
             given = f"{actual} ({actual.channels} channels)"
             message = f"the input {name!r} is declared {declared}, but {given} is given"
@@ -330,7 +351,7 @@ def check(document: Document, registry: Registry, rate: int, layouts: Mapping[st
 
 def _assemble(
     checker: _Checker,
-    order: list[str],
+    order: Iterable[str],
     inputs: Mapping[str, dict[str, Layout] | None],
     wanted: Mapping[str, Wire],
     lanes: list[CheckedLane | None],

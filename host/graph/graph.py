@@ -70,19 +70,30 @@ class Graph:
         try:
             with path.open("rb") as file:
                 data = file.read(MAX_BYTES + 1)
+        except (OSError, ValueError) as error:  # ValueError: a null character in the path
+            why = getattr(error, "strerror", None) or error
+            raise _unreadable(path, f"cannot be read: {why}", "check the path and its rights") from None
+        if len(data) > MAX_BYTES:
+            raise _unreadable(path, f"has more than {MAX_BYTES} bytes", "is it really a graph file?")
+        try:
             text = data.decode("utf-8-sig")
-        except OSError as error:
-            raise _unreadable(
-                path, f"cannot be read: {error.strerror}", "check the path and its rights"
-            ) from None
         except UnicodeDecodeError:
             raise _unreadable(path, "is not UTF-8 text", "is it really a graph file?") from None
         return cls.parse(text, str(path))
 
     @classmethod
     def from_dict(cls, value: Mapping[str, Any], source: str = "graph") -> Graph:
-        """Take the document as plain data, as `to_dict` gives it."""
-        return cls._of(Parsed(json.loads(json.dumps(value)), source))
+        """Take the document as plain data, as `to_dict` gives it.
+
+        Raises:
+            GraphError: it is not plain data, or its form is not that of a graph.
+        """
+        try:
+            plain = json.loads(json.dumps(value))
+        except (TypeError, ValueError, RecursionError) as error:
+            problem = Problem(Place(source), f"not plain data: {error}", "use dict, list, str, numbers")
+            raise GraphError([problem]) from None
+        return cls._of(Parsed(plain, source))
 
     @classmethod
     def _of(cls, parsed: Parsed) -> Graph:
@@ -109,9 +120,10 @@ class Graph:
         """Add a node of plugin ``use``, fed by ``sources`` in the order of its inputs."""
         entry: dict[str, Any] = {"use": use}
         if sources:
-            entry["from"] = [_name(source) for source in sources]
+            names = [_name(source) for source in sources]
+            entry["from"] = names[0] if len(names) == 1 else names
         if params:
-            entry["params"] = params
+            entry["params"] = _plain(params)
         if device != "cpu":
             entry["device"] = device
         self._section("nodes")[name] = entry
@@ -131,7 +143,7 @@ class Graph:
         curve: str = "step",
     ) -> None:
         """Give a parameter values over programme time: seconds, ``HH:MM:SS.mmm`` or ``N samples``."""
-        lane = {"points": [list(point) for point in points], "curve": curve}
+        lane = {"points": _plain(points), "curve": curve}
         self._section("automation")[f"{_name(node)}.{param}"] = lane
 
     def set(self, node: str, param: str, value: Any) -> None:
@@ -148,7 +160,7 @@ class Graph:
             raise GraphError(
                 [Problem(place, f"no node is named {node!r}", nearest(node, self._section("nodes")))]
             )
-        entry["params"] = {**(entry.get("params") or {}), param: value}
+        entry["params"] = {**(entry.get("params") or {}), param: _plain(value)}
 
     def _section(self, name: str) -> dict[str, Any]:
         if self._parsed.value.get(name) is None:  # absent, or written with nothing under it
@@ -196,6 +208,17 @@ class Graph:
         from .check import check
 
         return check(self.document(), registry, rate, layouts)
+
+
+def _plain(value: Any) -> Any:
+    """Return ``value`` as a document could hold it: NumPy scalars and arrays become numbers and lists."""
+    if hasattr(value, "tolist"):
+        return value.tolist()
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return value
 
 
 def _name(source: str | NodeHandle) -> str:

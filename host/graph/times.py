@@ -7,9 +7,10 @@ from fractions import Fraction
 
 __all__ = ["Moment", "parse_moment"]
 
-_CLOCK = re.compile(r"(?:(?P<h>\d+):)?(?P<m>\d{1,2}):(?P<s>\d{1,2}(?:\.\d+)?)")
-_SAMPLES = re.compile(r"(\d+) samples?")
-_SECONDS = re.compile(r"(\d+(?:\.\d+)?) ?s")
+# So many digits that every moment is far below 2**63 samples.
+_CLOCK = re.compile(r"(?:(?P<h>[0-9]{1,5}):)?(?P<m>[0-9]{1,2}):(?P<s>[0-9]{1,2}(?:\.[0-9]{1,18})?)")
+_SAMPLES = re.compile(r"([0-9]{1,14}) samples?")
+_SECONDS = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,18})?) ?s")
 
 
 class Moment:
@@ -43,7 +44,7 @@ def parse_moment(value: object) -> Moment:
     """
     if isinstance(value, int | float) and not isinstance(value, bool):
         if not 0 <= value < 1e9:
-            raise ValueError(f"{value!r} is not a time from 0 to 1e9 seconds")
+            raise ValueError(f"{value!r:.80} is not a time from 0 to 1e9 seconds")
         return Moment(seconds=Fraction(str(value)))
     text = str(value).strip()
     if match := _SAMPLES.fullmatch(text):
@@ -51,6 +52,6 @@ def parse_moment(value: object) -> Moment:
     if match := _SECONDS.fullmatch(text):
         return Moment(seconds=Fraction(match[1]))
     match = _CLOCK.fullmatch(text)
-    if match and float(match["s"]) < 60 and (match["h"] is None or int(match["m"]) < 60):
+    if match and Fraction(match["s"]) < 60 and (match["h"] is None or int(match["m"]) < 60):
         return Moment(seconds=int(match["h"] or 0) * 3600 + int(match["m"]) * 60 + Fraction(match["s"]))
-    raise ValueError(f"{value!r} is not a time; write seconds, HH:MM:SS.mmm or 'N samples'")
+    raise ValueError(f"{value!r:.80} is not a time; write seconds, HH:MM:SS.mmm or 'N samples'")

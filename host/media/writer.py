@@ -65,7 +65,9 @@ class FileWriter:
             size = self.length * self.layout.channels * (self._bits or 32) // 8
             return "RF64" if size > _RIFF_LIMIT else "WAV"
         if self._bits not in {16, 24}:
-            raise MediaError(f"{self.path}: FLAC holds PCM_16 or PCM_24, not {self.subtype}; choose one, or WAV")
+            raise MediaError(
+                f"{self.path}: FLAC holds PCM_16 or PCM_24, not {self.subtype}; choose one, or WAV"
+            )
         if self.layout.channels > FLAC_CHANNELS:
             raise MediaError(
                 f"{self.path}: FLAC holds at most 8 channels, not {self.layout.channels}; choose WAV"

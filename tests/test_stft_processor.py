@@ -1,0 +1,111 @@
+"""The author writes masks; frames, latency, automation at the frame's centre are the host's business."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+from unbraid.host import Graph, NodeError, process
+from unbraid.host.contract import Layout, Spec
+
+if TYPE_CHECKING:
+    from unbraid.host.registry import Registry
+
+N_FFT, HOP = 512, 128  # of the plugin `mask`
+
+
+def noise(length: int, seed: int = 0) -> np.ndarray[Any, np.dtype[np.float32]]:
+    return np.random.default_rng(seed).uniform(-0.5, 0.5, (2, length)).astype(np.float32)
+
+
+def mask_graph(gain: float = 1.0, plugin: str = "mask") -> Graph:
+    graph = Graph()
+    graph.output("out", graph.node("m", plugin, graph.input("mix"), gain=gain))
+    return graph
+
+
+def test_masks_of_one_give_the_input_back(registry: Registry) -> None:
+    x = noise(5000)
+    done = process(mask_graph(), x, rate=48000, registry=registry)["out"]
+    np.testing.assert_allclose(done, x, atol=5e-7)
+
+
+def test_latency_is_one_frame_less_a_sample_and_constant(registry: Registry) -> None:
+    card = registry.card("mask")
+    processor = registry.build(card, card.params())
+    stereo = Layout.parse("stereo")
+    processor.prepare(Spec(48000, 64, {"in": stereo}, {"out": stereo}))
+    assert processor.latency == N_FFT - 1
+    impulse, heard = np.zeros((2, 64), np.float32), []
+    impulse[:, 0] = 1
+    for _ in range(20):
+        out = np.full((2, 64), np.nan, np.float32)
+        processor.process({"in": impulse}, {"out": out})
+        heard.append(out)
+        impulse = np.zeros_like(impulse)
+    assert int(np.abs(np.concatenate(heard, axis=1)[0]).argmax()) == processor.latency
+
+
+def test_frames_use_the_parameters_at_their_centre(registry: Registry) -> None:
+    """A step of the gain from 0 to 1 shows as the window's overlap around the point, not before or after."""
+    point = 3000
+    graph = mask_graph(0.0)
+    graph.automate("m", "gain", [(f"{point} samples", 1.0)])
+    x = np.ones((1, 6000), np.float32)
+    done = process(graph, x, rate=48000, registry=registry)["out"][0]
+    # Frame k ends at (k + 1) hop and is centred n_fft / 2 earlier; those centred at or after the point pass.
+    window = np.sin(np.pi * np.arange(N_FFT) / N_FFT) ** 2
+    want = np.zeros(6000 + 2 * N_FFT)
+    for end in range(HOP, 6000 + N_FFT, HOP):
+        if end - N_FFT // 2 >= point:
+            want[end : end + N_FFT] += window / (N_FFT / HOP / 2)
+    np.testing.assert_allclose(done, want[N_FFT:][:6000], atol=1e-5)
+
+
+@pytest.mark.parametrize("blocks", [[1] * 20000, [37] * 2000, [8192] * 99])
+def test_automated_masks_do_not_depend_on_the_cut(registry: Registry, blocks: list[int]) -> None:
+    x = noise(3000, seed=1)
+    graph = mask_graph(0.3)
+    points = [("100 samples", 0.9), ("700 samples", 0.1), ("2500 samples", 1.0)]
+    graph.automate("m", "gain", points, curve="linear")
+    whole = process(graph, x, rate=48000, registry=registry)["out"]
+    cut = process(graph, x, rate=48000, registry=registry, blocks=blocks)["out"]
+    np.testing.assert_array_equal(cut, whole)
+
+
+def test_reset_forgets_the_signal_and_keeps_the_parameters(registry: Registry) -> None:
+    card = registry.card("mask")
+    stereo = Layout.parse("stereo")
+
+    def fresh() -> Any:
+        processor = registry.build(card, card.params())
+        processor.prepare(Spec(48000, 1000, {"in": stereo}, {"out": stereo}))
+        processor.set(card.params(gain=0.25))  # type: ignore[call-arg]
+        return processor
+
+    def play(processor: Any, seed: int) -> Any:
+        out = np.empty((2, 1000), np.float32)
+        processor.process({"in": noise(1000, seed)}, {"out": out})
+        return out
+
+    first, again = fresh(), fresh()
+    play(again, seed=5)
+    again.reset()
+    np.testing.assert_array_equal(play(again, seed=6), play(first, seed=6))
+
+
+def test_a_mask_of_the_wrong_shape_names_what_it_must_be(registry: Registry) -> None:
+    graph = Graph()
+    graph.output("out", graph.node("m", "badmask", graph.input("mix")))
+    with pytest.raises(
+        NodeError, match=r"mask 'out' has shape .*must broadcast to \[channels, frames, bins\]"
+    ):
+        process(graph, noise(5000), rate=48000, registry=registry)
+
+
+def test_only_one_input_of_any_layout(registry: Registry) -> None:
+    x = np.random.default_rng(3).uniform(-0.5, 0.5, (6, 3000)).astype(np.float32)
+    done = process(mask_graph(), x, rate=48000, registry=registry)["out"]
+    np.testing.assert_allclose(done, x, atol=5e-7)
