@@ -37,7 +37,7 @@ def unbraid_cards() -> list[PluginCard]:
     return [PluginCard(id="plain-gain", name="Plain gain", version="1", licence="MIT", factory=factory)]
 
 
-def _chain(plugin: str, block: int, **params: float) -> Callable[[], object]:
+def _chain(plugin: str, block: int, **params: Any) -> Callable[[], object]:
     import sys
 
     registry = Registry.discover()
@@ -77,7 +77,9 @@ def _hand_written(block: int) -> Callable[[], object]:
 
 
 def _pedalboard(block: int) -> Callable[[], object]:
-    import pedalboard
+    from importlib import import_module
+
+    pedalboard: Any = import_module("pedalboard")
 
     board = pedalboard.Pedalboard([pedalboard.Gain(DECIBELS) for _ in range(GAINS)])
     source = _noise(block)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from ..host.contract.compiled import CompiledProcessor
+from ..host.contract.compiled_processor import CompiledProcessor
 from ..host.contract.errors import PluginError
 from ..kernels import nodes
 from .basics import DelayParams, FilterParams

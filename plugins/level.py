@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..host.contract.compiled import CompiledProcessor
+from ..host.contract.compiled_processor import CompiledProcessor
 from ..host.contract.params import Params
 from ..kernels import nodes
 from .basics import GainParams, MixParams

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..host.contract.compiled import CompiledProcessor
+from ..host.contract.compiled_processor import CompiledProcessor
 from ..kernels import nodes
 from .basics import JoinParams, SplitParams
 

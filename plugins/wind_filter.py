@@ -39,13 +39,13 @@ _LEARN_RATE = 2.8  # nats/s by which a band of the shape rises; it falls at 7/3 
 _LEARN_QUANTILE = 0.3  # of a band's level over time: what is left when speech pauses
 _QUANTILE_NORMAL = -0.524  # the same quantile of the normal distribution
 _SHAPE_BELOW, _SHAPE_ABOVE = 4.0, 3.0  # nats by which the learnt shape may leave the nominal
-_GUST_MS = 21.0  # time constant of the gust's level
+_GUST_MS = 15.0  # time constant of the gust's level
 _PSD_MS = 9.0  # time constant of the wind's spectrum
-_PRIOR_MS = 84.0  # time constant of the a priori SNR: less gives musical noise
+_PRIOR_MS = 75.0  # time constant of the a priori SNR: less gives musical noise
 _SPEECH_SNR = 40.0  # a priori SNR of a bin that holds speech, as a ratio
-_BIN_EXCESS = 4.0  # most by which one bin's wind exceeds its extrapolation, as a ratio
-_OVER_HZ = 80.0, 250.0
-_OVER_LOW, _OVER_HIGH = 3.0, 1.3  # over-subtraction up to the first frequency, where no speech is lost, and from the second
+_BIN_EXCESS = 3.0  # most by which one bin's wind exceeds its extrapolation, as a ratio
+_OVER_HZ = 50.0, 120.0  # below the first there is no speech to lose
+_OVER_LOW, _OVER_HIGH = 3.0, 1.3  # over-subtraction up to the first frequency and from the second
 
 
 class _Bands:
@@ -125,7 +125,9 @@ class _Evidence:
     def __init__(self, channels: int, bands: _Bands, hop_seconds: float) -> None:
         self._bands = bands
         hz = bands.hz
-        self._count = bands.gust.stop - bands.gust.start
+        # Two bins, as some rates have in the gust band, make too poor a variance.
+        self._gust = slice(bands.gust.start, max(bands.gust.stop, bands.gust.start + 3))
+        self._count = self._gust.stop - self._gust.start
         self._past = np.zeros((self._LAG, channels, self._count), np.complex128)
         self._rises = np.zeros((self._ONSET, channels))
         self._middle = slice(int(np.searchsorted(hz, 100)), int(np.searchsorted(hz, 600)))
@@ -141,7 +143,7 @@ class _Evidence:
 
     def update(self, X: Spectrum, power: Singles) -> Floats:
         """Take one frame ``[channels, bins]``; return how sure wind is, 0 to 1, ``[channels]``."""
-        gust = X[:, self._bands.gust].astype(np.complex128)
+        gust = X[:, self._gust].astype(np.complex128)
         slot = self._frame % self._LAG
         old = self._past[slot].copy()
         self._past[slot] = gust

@@ -95,7 +95,8 @@ class _Recorder:
     latency = tail = 0
 
     def __init__(self) -> None:
-        self.position, self.changes, self.blocks = 0, [], []
+        self.position = 0
+        self.changes: list[tuple[int, Any]] = []
 
     def prepare(self, spec: Spec) -> None:
         self.spec = spec
@@ -140,17 +141,17 @@ def test_parameters_arrive_at_the_inner_sample_of_their_moment(cut: int) -> None
         island.process({"in": np.zeros((1, cut), np.float32)}, {"out": np.empty((1, cut), np.float32)})
         sent += cut
     lead = lead_in(48000, 16000) // 3
-    at = {value: position - lead for position, value in inner.changes}
-    assert at[3000] == 1000
-    assert at[3001] == 1001
-    assert at[9001] == 3001
+    arrived = {value: position - lead for position, value in inner.changes}
+    assert arrived[3000] == 1000
+    assert arrived[3001] == 1001
+    assert arrived[9001] == 3001
 
 
 def test_reset_gives_a_fresh_island(registry: Registry) -> None:
     card = registry.card("late44")
     mono = Layout.parse("mono")
     spec = Spec(48000, 512, {"in": mono}, {"out": mono})
-    island = RateIsland(registry.build(card, card.params(latency=50)), 44100)  # type: ignore[call-arg]
+    island = RateIsland(registry.build(card, card.params(latency=50)), 44100)
     island.prepare(spec)
 
     def play() -> Any:

@@ -82,7 +82,7 @@ def test_reset_forgets_the_signal_and_keeps_the_parameters(registry: Registry) -
     def fresh() -> Any:
         processor = registry.build(card, card.params())
         processor.prepare(Spec(48000, 1000, {"in": stereo}, {"out": stereo}))
-        processor.set(card.params(gain=0.25))  # type: ignore[call-arg]
+        processor.set(card.params(gain=0.25))
         return processor
 
     def play(processor: Any, seed: int) -> Any:
@@ -91,7 +91,9 @@ def test_reset_forgets_the_signal_and_keeps_the_parameters(registry: Registry) -
         return out
 
     first, again = fresh(), fresh()
+    again.set(card.params(gain=0.75))
     play(again, seed=5)
+    again.set(card.params(gain=0.25))
     again.reset()
     np.testing.assert_array_equal(play(again, seed=6), play(first, seed=6))
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from .audio import NAMED_LAYOUTS, Layout, Spec
     from .card import API_VERSION, PluginCard, same_layout
-    from .compiled import Compiled, CompiledProcessor
+    from .compiled import Compiled
+    from .compiled_processor import CompiledProcessor
     from .errors import (
         Cancelled,
         GraphError,
@@ -31,7 +32,7 @@ _HOME = {
     "BlockProcessor": "processor",
     "Cancelled": "errors",
     "Compiled": "compiled",
-    "CompiledProcessor": "compiled",
+    "CompiledProcessor": "compiled_processor",
     "GraphError": "errors",
     "Layout": "audio",
     "LayoutRefusedError": "errors",

@@ -11,19 +11,9 @@ Runs of compiled nodes are called one after another from machine code, without t
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import Protocol
 
-from .params import Params
-from .processor import BlockProcessor
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from .processor import Array
-
-__all__ = ["Compiled", "CompiledProcessor", "NodeState"]
-
-P = TypeVar("P", bound=Params)
+__all__ = ["Compiled", "NodeState"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,29 +40,3 @@ class NodeState(Protocol):
 
     def reset(self) -> None:
         """Forget the signal."""
-
-
-class CompiledProcessor(BlockProcessor[P]):
-    """Base for processors that are one compiled function: ``process()`` calls the same address.
-
-    The author sets ``self.state`` in ``prepare``, and writes ``set`` where parameters can change.
-
-    Attributes:
-        state: the function with its memory; must not move until ``release()``.
-    """
-
-    state: NodeState
-
-    def compiled(self) -> Compiled:
-        """Return the function and its state; valid from ``prepare()`` to ``release()``."""
-        return Compiled(self.state.function, self.state.address, self.state)
-
-    def process(self, ins: Mapping[str, Array], outs: Mapping[str, Array]) -> None:
-        """Call the compiled function on these blocks."""
-        from ...kernels.program import call_once
-
-        call_once(self.compiled(), [*ins.values()], [*outs.values()])
-
-    def reset(self) -> None:
-        """Forget the signal."""
-        self.state.reset()

@@ -87,12 +87,14 @@ class StftProcessor(BlockProcessor[P]):
             name: StreamingIstft(*args) for name in self.spec.outputs
         }
         self._position = 0
-        self._history: deque[tuple[int, P]] = deque([(0, self.params)])
+        newest = self._history[-1][1] if hasattr(self, "_history") else self.params
+        self.params = newest
+        self._history: deque[tuple[int, P]] = deque([(0, newest)])
         self.start(self.spec)
 
     def set(self, params: P) -> None:
         """Note the parameters from this sample on; each frame uses those at its centre."""
-        if not hasattr(self, "_history"):
+        if not hasattr(self, "_history"):  # not prepared yet
             self.params = params
             return
         if self._history[-1][0] == self._position:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ...kernels import nodes
-from ..contract.compiled import CompiledProcessor
+from ..contract.compiled_processor import CompiledProcessor
 from ..contract.params import Params
 
 if TYPE_CHECKING:

@@ -70,6 +70,8 @@ class FileReader:
             self._file = soundfile.SoundFile(self.path)
         except (soundfile.SoundFileError, RuntimeError, OSError) as error:
             raise MediaError(f"{self.name}: not a sound file that can be read ({_text(error)})") from None
+        # soundfile seeks after every read of a seekable file, which makes garbage of MP3.
+        self._file.seekable = lambda: False
         self.rate, self.length = int(self._file.samplerate), int(self._file.frames)
         self.layout = Layout.of_channels(self._file.channels)
         self.subtype = _SUBTYPE_OUT.get(self._file.subtype, "FLOAT")

@@ -1,0 +1,82 @@
+"""Memory does not depend on the programme's length: half an hour here, a day with ``-m soak``."""
+
+from __future__ import annotations
+
+import json
+import struct
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+RATE = 48000
+LIMIT = 32 << 20
+
+RENDER = """
+import json, os, sys
+import unbraid
+
+def resident():
+    with open("/proc/self/statm") as file:
+        return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+seen = []
+def progress(done, total):
+    if not seen or done - seen[-1][0] > total // 500:
+        seen.append((done, resident()))
+
+graph = unbraid.Graph()
+graph.output("out", graph.node("quiet", "gain", graph.input("mix"), gain=-6.0))
+report = unbraid.render(graph, sys.argv[1], sys.argv[2], progress=progress)
+after_start = next(size for done, size in seen if done > seen[-1][0] // 100)
+peak = max(size for _, size in seen)
+length = report.outputs[0].length
+print(json.dumps({"growth": peak - after_start, "length": length, "seconds": report.seconds}))
+"""
+
+
+def sparse_file(path: Path, hours: float) -> int:
+    """Write a 16-bit mono file of silence that takes no disk space, as RF64 (EBU Tech 3306) when it must."""
+    samples = round(hours * 3600 * RATE)
+    size = samples * 2
+    form = struct.pack("<4sIHHIIHH", b"fmt ", 16, 1, 1, RATE, RATE * 2, 2, 16)
+    if size < 1 << 31:
+        head = struct.pack("<4sI4s", b"RIFF", 4 + len(form) + 8 + size, b"WAVE") + form
+        head += struct.pack("<4sI", b"data", size)
+    else:
+        sizes = struct.pack("<4sIQQQI", b"ds64", 28, 4 + 36 + len(form) + 8 + size, size, samples, 0)
+        head = struct.pack("<4sI4s", b"RF64", 0xFFFFFFFF, b"WAVE") + sizes + form
+        head += struct.pack("<4sI", b"data", 0xFFFFFFFF)
+    with path.open("wb") as file:
+        file.write(head)
+        file.truncate(len(head) + size)
+    return samples
+
+
+def growth(folder: Path, hours: float) -> dict[str, float]:
+    """Render a sparse file of that length in a process of its own; return what it says."""
+    source = folder / "long.wav"
+    samples = sparse_file(source, hours)
+    command = [sys.executable, "-c", RENDER, str(source), str(folder / "out")]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    found: dict[str, float] = json.loads(done.stdout)
+    assert found["length"] == samples
+    return found
+
+
+def test_half_an_hour_needs_no_more_memory_than_its_beginning(tmp_path: Path) -> None:
+    assert growth(tmp_path, 0.5)["growth"] <= LIMIT
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(0)
+def test_a_day_needs_no_more_memory_than_its_beginning(tmp_path: Path) -> None:
+    """24 hours, 8.3 GB in (sparse) and out; needs that much disk under the temporary folder."""
+    found = growth(tmp_path, 24)
+    print(f"24 h: growth {found['growth'] / 2**20:.1f} MiB in {found['seconds']:.0f} s")  # noqa: T201
+    assert found["growth"] <= LIMIT
+    (tmp_path / "out" / "long.out.wav").unlink()

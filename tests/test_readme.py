@@ -1,0 +1,97 @@
+"""What the README shows works as it stands there."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+README = Path(__file__).parent.parent / "README.md"
+MAIN = "import sys; from unbraid.host.cli import main; main(sys.argv[1:])"
+
+
+def fences(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
+
+
+def unbraid(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    paths = os.pathsep.join(filter(None, [str(cwd), os.environ.get("PYTHONPATH", "")]))
+    environment = {**os.environ, "PYTHONPATH": paths}
+    command = [sys.executable, "-c", MAIN, *arguments]
+    return subprocess.run(command, capture_output=True, text=True, cwd=cwd, env=environment, check=False)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder with the README's graph and a recording of 15 s to run it over."""
+    (tmp_path / "dialogue.yaml").write_text(fences("yaml")[0], encoding="utf-8")
+    noise = np.random.default_rng(0).uniform(-0.3, 0.3, (15 * 48000, 2))
+    soundfile.write(tmp_path / "interview.wav", noise, 48000, "PCM_24")
+    return tmp_path
+
+
+def test_the_first_graph_checks_draws_and_renders(folder: Path) -> None:
+    commands = fences("sh")[2].strip().splitlines()
+    assert len(commands) == 3
+    for command in commands:
+        done = unbraid(*command.split()[1:], cwd=folder)
+        assert done.returncode == 0, done.stderr
+    for name in ("dialogue", "ambience"):
+        info = soundfile.info(folder / "out" / f"interview.{name}.wav")
+        assert (info.frames, info.samplerate, info.subtype) == (15 * 48000, 48000, "PCM_24")
+
+
+def test_the_errors_it_quotes_are_the_errors_one_gets(folder: Path) -> None:
+    quoted = next(block for block in fences("text") if "out of bounds" in block).strip().splitlines()
+    graph = folder / "dialogue.yaml"
+    text = graph.read_text().replace("depth: 24", "depth: 240")
+    graph.write_text(text.replace("use: highpass", "use: higpass"))
+    done = unbraid("graph", "check", "dialogue.yaml", cwd=folder)
+    assert done.returncode == 2
+    assert done.stderr.strip().splitlines() == quoted
+
+
+def test_the_first_plugin_is_short_found_and_sums_to_its_input(folder: Path) -> None:
+    plugin = next(block for block in fences("python") if "class Gate" in block)
+    assert len(plugin.strip().splitlines()) < 30
+    (folder / "gate.py").write_text(plugin)
+    entry = re.search(r'"unbraid.plugins"\]\n(.*?)\n', fences("toml")[0])
+    assert entry is not None
+    package = folder / "gate-1.0.dist-info"
+    package.mkdir()
+    (package / "METADATA").write_text("Metadata-Version: 2.1\nName: gate\nVersion: 1.0\n")
+    (package / "entry_points.txt").write_text(f"[unbraid.plugins]\n{entry[1].replace(chr(34), '')}\n")
+    graph = "unbraid: 1\nnodes: {g: {use: gate, from: mix, params: {floor: -38}}}\n"
+    (folder / "g.yaml").write_text(graph + "outputs: {kept: g.kept, dropped: g.dropped}\n")
+    done = unbraid("render", "g.yaml", "interview.wav", "-o", "out", "--subtype", "FLOAT", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    whole = soundfile.read(folder / "interview.wav", dtype="float32")[0]
+    parts = [
+        soundfile.read(folder / "out" / f"interview.{n}.wav", dtype="float32")[0] for n in ("kept", "dropped")
+    ]
+    assert np.abs(parts[0]).max() > 0.01
+    assert np.abs(parts[1]).max() > 0.01
+    np.testing.assert_allclose(parts[0] + parts[1], whole, atol=1e-7)
+
+
+def test_python_over_files_arrays_and_streams(folder: Path) -> None:
+    code = next(block for block in fences("python") if "open_stream" in block)
+    names = {
+        "array": np.zeros((2, 9600), np.float32),
+        "some_block": np.zeros((2, 100), np.float32),
+    }
+    here = Path.cwd()
+    os.chdir(folder)
+    try:
+        exec(compile(code, "README.md", "exec"), names)  # noqa: S102 - the README's own code
+    finally:
+        os.chdir(here)
+    assert names["stems"]["dialogue"].shape == (2, 9600)  # type: ignore[call-overload]
+    assert names["block"]["dialogue"].shape == (2, 100)  # type: ignore[call-overload]
+    assert (folder / "out" / "interview.dialogue.wav").exists()
