@@ -198,7 +198,7 @@ def test_what_is_written_is_within_half_a_step_of_what_was_rendered(
 ) -> None:
     source = wav(tmp_path / "in.wav", noise(channels=1), "FLOAT")
     for form in ("wav", "flac"):
-        options = RenderOptions(form=form, subtype=subtype)  # type: ignore[arg-type]
+        options = RenderOptions(form=form, subtype=subtype)
         render(unity(), source, tmp_path / form, options=options, registry=registry)
         steps = integers(tmp_path / form / f"in.out.{form}")[:, 0] / 2.0 ** (32 - bits)
         assert np.abs(steps - noise(channels=1)[:, 0] * 2.0 ** (bits - 1)).max() <= 0.5
@@ -337,6 +337,9 @@ def test_chunks_after_and_before_the_sound_do_not_matter(tmp_path: Path) -> None
     source.write_bytes(data[:12] + odd + data[12:] + b"LIST" + (4).to_bytes(4, "little") + b"INFO")
     with FileReader(source) as reader:
         assert reader.length == 20_000
+    source.write_bytes((data[:12] + odd + data[12:])[:-400])  # at four bytes a sample
+    with pytest.raises(MediaError, match="19900: 100 are missing"):
+        FileReader(source)
 
 
 # What is not a sound file
@@ -606,7 +609,7 @@ def test_a_file_beyond_4_gib_is_complete_and_reads_back(tmp_path: Path) -> None:
 # All or nothing
 
 
-def _late(**params: int) -> Graph:
+def _late(**params: Any) -> Graph:
     graph = Graph()
     mix = graph.input("mix")
     graph.output("raw", graph.node("first", "gain", mix))

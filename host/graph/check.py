@@ -336,13 +336,14 @@ def check(document: Document, registry: Registry, rate: int, layouts: Mapping[st
             checker.problem(("inputs",), f"the graph has no input {name!r}", remedy)
     for node in document.nodes.values():
         checker.node_alone(node)
+    before = len(checker.problems)
     for node in document.nodes.values():
         checker.node_wires(node)
     found = {name: checker.resolve(output.source) for name, output in document.outputs.items()}
     wanted = {name: wire for name, wire in found.items() if wire is not None}
+    if len(checker.ports) == len(document.nodes) and len(checker.problems) == before:
+        checker.unused(wanted)  # else a name misspelt would make another node look unused
     order = checker.order()
-    if len(checker.ports) == len(document.nodes) and len(wanted) == len(found):
-        checker.unused(wanted)
     inputs = {name: checker.node_layouts(name) for name in order}
     lanes = [checker.lane(lane) for lane in document.lanes]
     checker.raise_if_any()

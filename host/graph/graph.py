@@ -182,16 +182,9 @@ class Graph:
 
     def to_yaml(self) -> str:
         """Return the document as YAML."""
-        import io
+        from .yaml_writer import write
 
-        from ruamel.yaml import YAML
-
-        yaml: Any = YAML(typ="safe", pure=True)
-        yaml.default_flow_style = None
-        yaml.sort_base_mapping_type_on_output = False
-        stream = io.StringIO()
-        yaml.dump(self.to_dict(), stream)
-        return stream.getvalue()
+        return write(self.to_dict())
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Graph) and self.to_dict() == other.to_dict()

@@ -18,7 +18,7 @@ from ..contract.errors import GraphError, Place, Problem
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["MAX_BYTES", "MAX_DEPTH", "MAX_VALUES", "Parsed", "read", "scalar"]
+__all__ = ["MAX_BYTES", "MAX_DEPTH", "MAX_VALUES", "REFUSED", "Parsed", "read", "scalar"]
 
 MAX_BYTES = 1 << 20
 MAX_DEPTH = 32
@@ -30,7 +30,7 @@ _INT = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 _INFINITE = re.compile(r"([-+]?)\.(?:inf|Inf|INF)")
 # Control characters, line separators that are none in YAML 1.2, and halves of surrogate pairs.
-_REFUSED = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufffe\uffff]")
+REFUSED = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufffe\uffff]")
 _WORDS: dict[str, Any] = {
     "": None,
     "~": None,
@@ -212,7 +212,7 @@ def _refuse(builder: _Builder, text: str) -> None:
     size = len(text.encode("utf-8", "surrogatepass"))
     if size > MAX_BYTES:
         raise builder.fail(1, f"the document has {size} bytes, more than {MAX_BYTES}", "a graph is short")
-    if refused := _REFUSED.search(text):
+    if refused := REFUSED.search(text):
         line = len(re.findall(r"\r\n?|\n", text[: refused.start()])) + 1
         message = f"the character U+{ord(refused[0]):04X} is not allowed"
         raise builder.fail(line, message, "remove it, or write it as an escape in double quotes")
