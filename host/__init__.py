@@ -7,7 +7,10 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from .contract.errors import Cancelled, GraphError, MediaError, NodeError, PluginError, UnbraidError
-    from .engine.render import RenderOptions, RenderReport, Stream, open_stream, process, render
+    from .engine.arrays import process
+    from .engine.options import RenderOptions, RenderReport
+    from .engine.render import render
+    from .engine.stream import Stream, open_stream
     from .graph.graph import Graph
     from .registry import Registry
 
@@ -19,12 +22,12 @@ _HOME = {
     "NodeError": "contract.errors",
     "PluginError": "contract.errors",
     "Registry": "registry",
-    "RenderOptions": "engine.render",
-    "RenderReport": "engine.render",
-    "Stream": "engine.render",
+    "RenderOptions": "engine.options",
+    "RenderReport": "engine.options",
+    "Stream": "engine.stream",
     "UnbraidError": "contract.errors",
-    "open_stream": "engine.render",
-    "process": "engine.render",
+    "open_stream": "engine.stream",
+    "process": "engine.arrays",
     "render": "engine.render",
 }
 __all__ = [

@@ -17,7 +17,9 @@ class WindParams(Params, frozen=True):
     """Parameters of `wind`."""
 
     depth: Annotated[float, param("most by which wind is turned down", unit="dB", ge=0, le=60)] = 24.0
-    strength: Annotated[float, param("how much of the estimated wind is taken off; 1 is all", ge=0, le=4)] = 1.0
+    strength: Annotated[float, param("how much of the estimated wind is taken off; 1 is all", ge=0, le=4)] = (
+        1.0
+    )
 
 
 @hookimpl
@@ -32,7 +34,9 @@ def unbraid_cards() -> list[PluginCard]:
             doc="Takes wind noise off speech; what it takes off comes out as `wind`.",
             factory="unbraid.plugins.wind_filter:WindFilter",
             params=WindParams,
-            ports=Ports((Port("in"),), (Port("clean", "the recording without wind"), Port("wind", "the wind"))),
+            ports=Ports(
+                (Port("in"),), (Port("clean", "the recording without wind"), Port("wind", "the wind"))
+            ),
             residual="wind",
         ),
     ]

@@ -20,8 +20,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from unbraid import Cancelled, Graph, MediaError, NodeError, render
+from unbraid.host import RenderOptions
 from unbraid.host.contract.audio import Layout
-from unbraid.host.engine.render import RenderOptions
 from unbraid.host.media.reader import FileReader
 from unbraid.host.media.writer import FileWriter
 from unbraid.kernels.pcm import quantise
@@ -29,7 +29,7 @@ from unbraid.kernels.pcm import quantise
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from unbraid.host.engine.render import RenderReport
+    from unbraid.host import RenderReport
     from unbraid.host.registry import Registry
 
 Samples = npt.NDArray[Any]
@@ -768,7 +768,7 @@ _KILLED = """
 import os, signal, sys, time
 from pathlib import Path
 from unbraid import Graph, Registry, render
-from unbraid.host.engine.render import RenderOptions
+from unbraid.host import RenderOptions
 from unbraid.host.media.writer import FileWriter
 
 source, base = sys.argv[1], Path(sys.argv[2])

@@ -16,7 +16,7 @@ import soundfile
 import soxr
 
 from unbraid import render
-from unbraid.host.engine.render import RenderOptions
+from unbraid.host import RenderOptions
 
 if TYPE_CHECKING:
     from unbraid.host.registry import Registry

@@ -26,11 +26,11 @@ from unbraid import (
     process,
     render,
 )
+from unbraid.host import RenderOptions
 from unbraid.host.contract import hookimpl
-from unbraid.host.engine.render import RenderOptions
 
 if TYPE_CHECKING:
-    from unbraid.host.engine.render import RenderReport
+    from unbraid.host import RenderReport
 
 Array = npt.NDArray[np.float32]
 RATE = 48_000

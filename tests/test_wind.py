@@ -2,28 +2,33 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+import numpy.typing as npt
 import pytest
 
-from unbraid.host.engine.render import open_stream, process
+from unbraid.host import open_stream, process
 from unbraid.host.graph.graph import Graph
 
 RATE = 48000
 
-
-def db(ratio):
-    return 20 * np.log10(ratio)
+Signal = npt.NDArray[np.float32]
 
 
-def rms(x):
-    return np.sqrt(np.mean(np.square(x, dtype=np.float64)))
+def db(ratio: Any) -> float:
+    return float(20 * np.log10(ratio))
 
 
-def sdr(estimate, reference):
+def rms(x: Any) -> float:
+    return float(np.sqrt(np.mean(np.square(x, dtype=np.float64))))
+
+
+def sdr(estimate: Any, reference: Any) -> float:
     return db(rms(reference) / (rms(np.asarray(estimate, np.float64) - reference) + 1e-30))
 
 
-def wind(seconds, rate=RATE, seed=0, channels=1):
+def wind(seconds: float, rate: int = RATE, seed: int = 0, channels: int = 1) -> Signal:
     """Noise falling as 1/f^2 in power above 80 Hz, in gusts of 20 dB every 1.7 s; RMS 0.1."""
     rng = np.random.default_rng(seed)
     n = int(seconds * rate)
@@ -34,7 +39,7 @@ def wind(seconds, rate=RATE, seed=0, channels=1):
     return (0.1 * noise / rms(noise)).astype(np.float32)
 
 
-def voice(seconds, rate=RATE):
+def voice(seconds: float, rate: int = RATE) -> Signal:
     """Vowels of 0.35 s with pauses of 0.25 s: partials of a gliding 140 Hz; RMS 0.1."""
     t = np.arange(int(seconds * rate)) / rate
     turns = np.cumsum(140 + 15 * np.sin(2 * np.pi * 0.7 * t)) / rate
@@ -46,7 +51,7 @@ def voice(seconds, rate=RATE):
     return (0.1 * tone / rms(tone)).astype(np.float32)
 
 
-def bass_line(seconds=6):
+def bass_line(seconds: int = 6) -> Signal:
     """Plucked notes from 41 to 62 Hz, two a second, with partials falling as 1/k."""
     t = np.arange(RATE // 2) / RATE
     shape = np.exp(-2 * t) * np.minimum(1, t / 0.005)
@@ -55,7 +60,7 @@ def bass_line(seconds=6):
     return (0.2 * np.concatenate(line)[None]).astype(np.float32)
 
 
-def dewind(x, rate=RATE, blocks=None, **params):
+def dewind(x: Signal, rate: int = RATE, blocks: list[int] | None = None, **params: Any) -> dict[str, Signal]:
     graph = Graph()
     node = graph.node("filter", "wind", graph.input("mix", None), **params)
     graph.output("clean", node["clean"])
@@ -63,7 +68,7 @@ def dewind(x, rate=RATE, blocks=None, **params):
     return process(graph, x, rate=rate, blocks=blocks)
 
 
-def share(x, low, high, rate=RATE):
+def share(x: Signal, low: float, high: float, rate: int = RATE) -> float:
     """Return the RMS of what lies between two frequencies in Hz."""
     spectrum = np.fft.rfft(x)
     hz = np.fft.rfftfreq(x.shape[-1], 1 / rate)
@@ -71,7 +76,7 @@ def share(x, low, high, rate=RATE):
 
 
 @pytest.mark.parametrize("channels", [1, 2, 6])
-def test_clean_and_wind_sum_to_the_input(channels):
+def test_clean_and_wind_sum_to_the_input(channels: int) -> None:
     mix = np.repeat(voice(2), channels, axis=0) + wind(2, channels=channels)
     stems = dewind(mix)
     assert set(stems) == {"clean", "wind"}
@@ -79,7 +84,7 @@ def test_clean_and_wind_sum_to_the_input(channels):
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
-def test_wind_alone_is_turned_down_by_ten_decibels(seed):
+def test_wind_alone_is_turned_down_by_ten_decibels(seed: int) -> None:
     gale = wind(6, seed=seed)
     clean = dewind(gale)["clean"]
     settled = slice(RATE, None)
@@ -87,41 +92,41 @@ def test_wind_alone_is_turned_down_by_ten_decibels(seed):
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
-def test_a_voice_as_loud_as_the_wind_gains_five_decibels(seed):
+def test_a_voice_as_loud_as_the_wind_gains_five_decibels(seed: int) -> None:
     speech, gale = voice(6), wind(6, seed=seed)
     mix = speech + gale
     assert sdr(dewind(mix)["clean"], speech) > sdr(mix, speech) + 5
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
-def test_a_voice_well_above_the_wind_is_not_made_worse(seed):
+def test_a_voice_well_above_the_wind_is_not_made_worse(seed: int) -> None:
     speech, breeze = voice(6), wind(6, seed=seed) * np.float32(10 ** (-10 / 20))
     mix = speech + breeze
     assert sdr(dewind(mix)["clean"], speech) > sdr(mix, speech)
 
 
-def test_a_voice_without_wind_passes():
+def test_a_voice_without_wind_passes() -> None:
     speech = voice(5)
     assert sdr(dewind(speech)["clean"], speech) > 20
 
 
 @pytest.mark.parametrize("hz", [35, 50, 80, 440])
-def test_a_tone_passes(hz):
+def test_a_tone_passes(hz: float) -> None:
     tone = (0.5 * np.sin(2 * np.pi * hz * np.arange(3 * RATE) / RATE)[None]).astype(np.float32)
     assert sdr(dewind(tone)["clean"], tone) > 40
 
 
-def test_a_bass_line_passes():
+def test_a_bass_line_passes() -> None:
     line = bass_line()
     assert sdr(dewind(line)["clean"], line) > 30
 
 
-def test_hiss_is_not_wind():
+def test_hiss_is_not_wind() -> None:
     hiss = (0.05 * np.random.default_rng(4).standard_normal((1, 3 * RATE))).astype(np.float32)
     assert sdr(dewind(hiss)["clean"], hiss) > 30
 
 
-def test_each_channel_stands_alone():
+def test_each_channel_stands_alone() -> None:
     both = np.concatenate([wind(4, seed=5), bass_line(4)])
     together = dewind(both)["clean"]
     for channel, alone in zip(together, both, strict=True):
@@ -129,10 +134,11 @@ def test_each_channel_stands_alone():
 
 
 @pytest.mark.parametrize("blocks", [[1, 2, 3, 500, 511, 512, 513], [8192], [37], [512], [4096, 1]])
-def test_block_cuts_do_not_change_a_bit(blocks):
+def test_block_cuts_do_not_change_a_bit(blocks: list[int]) -> None:
     mix = np.repeat(voice(1.2), 2, axis=0) + wind(1.2, seed=6, channels=2)
     n = mix.shape[1]
-    cuts, k = [], 0
+    cuts: list[int] = []
+    k = 0
     while sum(cuts) < n:
         cuts.append(min(blocks[k % len(blocks)], n - sum(cuts)))
         k += 1
@@ -142,7 +148,7 @@ def test_block_cuts_do_not_change_a_bit(blocks):
 
 
 @pytest.mark.parametrize("rate", [8000, 11025, 16000, 22050, 32000, 44100, 48000, 88200, 96000, 192000])
-def test_every_rate_gains(rate):
+def test_every_rate_gains(rate: int) -> None:
     speech, gale = voice(4, rate), wind(4, rate, seed=7)
     mix = speech + gale
     clean = dewind(mix, rate)["clean"]
@@ -151,7 +157,7 @@ def test_every_rate_gains(rate):
 
 
 @pytest.mark.parametrize("depth", [0.0, 6.0, 20.0])
-def test_no_bin_is_turned_down_by_more_than_depth(depth):
+def test_no_bin_is_turned_down_by_more_than_depth(depth: float) -> None:
     # A band narrower than the mask's details would mix frames of opposite phase; so the whole band counts.
     gale = wind(4, seed=8)
     clean = dewind(gale, depth=depth, strength=4)["clean"]
@@ -161,27 +167,27 @@ def test_no_bin_is_turned_down_by_more_than_depth(depth):
     assert db(rms(clean) / rms(gale)) < max(-0.5 * depth, -8) + 0.01
 
 
-def test_deeper_is_quieter():
+def test_deeper_is_quieter() -> None:
     gale = wind(3, seed=9)
     levels = [rms(dewind(gale, depth=depth)["clean"]) for depth in (0, 6, 12, 24, 48)]
     assert levels == sorted(levels, reverse=True)
 
 
 @pytest.mark.parametrize("idle", [{"strength": 0.0}, {"depth": 0.0}])
-def test_no_strength_and_no_depth_pass_everything(idle):
+def test_no_strength_and_no_depth_pass_everything(idle: dict[str, Any]) -> None:
     mix = voice(2) + wind(2, seed=10)
     stems = dewind(mix, **idle)
     assert sdr(stems["clean"], mix) > 120
     assert rms(stems["wind"]) < 1e-6 * rms(mix)
 
 
-def test_silence_stays_silence():
+def test_silence_stays_silence() -> None:
     stems = dewind(np.zeros((2, RATE), np.float32))
     assert not stems["clean"].any()
     assert not stems["wind"].any()
 
 
-def extremes():
+def extremes() -> dict[str, Signal]:
     n = RATE
     square = np.sign(np.sin(2 * np.pi * 60 * np.arange(n) / RATE))
     click = np.zeros(n)
@@ -199,14 +205,14 @@ def extremes():
 
 
 @pytest.mark.parametrize("name", extremes())
-def test_extreme_input_gives_no_more_than_it_holds(name):
+def test_extreme_input_gives_no_more_than_it_holds(name: str) -> None:
     x = extremes()[name][None].astype(np.float32)
     clean = dewind(x)["clean"]
     assert np.isfinite(clean).all()
     assert rms(clean) <= rms(x) * 1.001
 
 
-def test_reset_forgets():
+def test_reset_forgets() -> None:
     gale = wind(1.5, seed=13)
     graph = Graph()
     node = graph.node("filter", "wind", graph.input("mix", "mono"))

@@ -102,7 +102,7 @@ def main(arguments: list[str] | None = None) -> None:
         code = 128 + signal.SIGINT
     except (BrokenPipeError, _PipeClosedError):
         # What is still buffered must not be flushed into the closed pipe at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         code = 128 + signal.SIGPIPE
     sys.exit(code)
 

@@ -23,7 +23,8 @@ def command(folder: str, overwrite: bool) -> None:
     """Make a short scene (a voice-like sound in gusts of wind), take the wind off, and say what was done."""
     import numpy as np
 
-    from ..engine.render import RenderOptions, render
+    from ..engine.options import RenderOptions
+    from ..engine.render import render
     from .render import tell
 
     voice, wind = scene(_RATE, _SECONDS)

@@ -50,7 +50,7 @@ def _terms(function: Callable[..., None]) -> Callable[..., None]:
 
 
 def _load(graph: str, settings: tuple[str, ...]) -> tuple[Graph, Registry]:
-    from ..engine.render import load_graph
+    from ..engine.request import load_graph
     from ..registry import Registry
     from .render import apply_setting
 

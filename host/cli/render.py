@@ -15,7 +15,7 @@ from ..contract.errors import GraphError, Place, Problem
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from ..engine.render import RenderReport
+    from ..engine.options import RenderReport
     from ..graph.graph import Graph
 
 __all__ = ["command"]
@@ -69,17 +69,20 @@ def command(
     GRAPH is a graph file or the name of a ready-made graph. Outputs have the input's rate and exactly its
     length, and appear only when all of them are complete.
     """
-    from ..engine.render import RenderOptions, load_graph, render
+    from ..engine.options import RenderOptions
+    from ..engine.render import render
+    from ..engine.request import load_graph
     from ..registry import Registry
 
     registry = Registry.discover()
     loaded = load_graph(graph, registry)
     for setting in settings:
         apply_setting(loaded, setting)
-    with _cancel_on_interrupt() as cancelled, _progress(quiet=as_json) as progress:
+    paths = _inputs(loaded, input_file, inputs)
+    with _cancel_on_interrupt() as cancelled, _progress(paths, quiet=as_json) as progress:
         report = render(
             loaded,
-            _inputs(loaded, input_file, inputs),
+            paths,
             folder,
             options=RenderOptions(max_block=block, **options),
             registry=registry,
@@ -146,7 +149,7 @@ def _cancel_on_interrupt() -> Iterator[Callable[[], bool]]:
 
 
 @contextmanager
-def _progress(*, quiet: bool) -> Iterator[Callable[[int, int], None] | None]:
+def _progress(paths: dict[str, str], *, quiet: bool) -> Iterator[Callable[[int, int], None] | None]:
     """A bar with speed and time left on a terminal; nothing elsewhere."""
     if quiet or not sys.stderr.isatty():
         yield None
@@ -154,16 +157,27 @@ def _progress(*, quiet: bool) -> Iterator[Callable[[int, int], None] | None]:
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
+    rate = _rate(next(iter(paths.values())))
     columns = (BarColumn(), TaskProgressColumn(), TextColumn("{task.fields[speed]}"), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("render", total=None, speed="")
 
         def show(done: int, total: int) -> None:
             speed = bar.tasks[0].speed
-            text = "" if speed is None else f"{speed / 1e6:.1f} M samples/s"
+            text = "" if speed is None or rate is None else f"{speed / rate:.0f} times real time"
             bar.update(task, completed=done, total=total, speed=text)
 
         yield show
+
+
+def _rate(path: str) -> int | None:
+    """Return a file's sample rate in Hz; None for one that the render is about to refuse."""
+    import soundfile
+
+    try:
+        return int(soundfile.info(path).samplerate)
+    except (soundfile.SoundFileError, OSError, TypeError, ValueError):
+        return None
 
 
 def as_data(report: RenderReport) -> dict[str, Any]:

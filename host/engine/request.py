@@ -1,0 +1,51 @@
+"""What a caller names, made definite: which graph, which input is which, an executor that is ready."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..contract.errors import GraphError, Place, Problem
+from ..graph.graph import Graph
+from .executor import Executor
+from .plan import Settings, build_plan
+
+if TYPE_CHECKING:
+    from ..graph.check import CheckedGraph
+    from ..registry import Registry
+
+__all__ = ["inputs_by_name", "load_graph", "ready"]
+
+
+def load_graph(graph: Graph | str | Path, registry: Registry) -> Graph:
+    """Return the graph object, the graph in that file, or the ready-made graph of that name."""
+    if isinstance(graph, Graph):
+        return graph
+    # os.path answers "no" for names that no file can have, where Path raises.
+    if str(graph) in registry.graphs and not os.path.isfile(graph):  # noqa: PTH113
+        return Graph.load(registry.graphs[str(graph)])
+    if "\0" in str(graph) or (not os.path.exists(graph) and Path(graph).suffix == ""):  # noqa: PTH110
+        known = ", ".join(sorted(registry.graphs)) or "none"
+        place = Place(str(graph).replace("\0", "\\0"))
+        problem = Problem(place, "is neither a file nor a ready-made graph", f"ready-made: {known}")
+        raise GraphError([problem])
+    return Graph.load(graph)
+
+
+def inputs_by_name(graph: Graph, inputs: Any) -> dict[str, Any]:
+    """Return inputs by name; a single one belongs to the graph's first input."""
+    names = list(graph.document().inputs)
+    given = inputs if isinstance(inputs, Mapping) else {names[0]: inputs}
+    missing = [name for name in names if name not in given]
+    if missing:
+        place = Place(graph.source, None, "inputs")
+        problem = Problem(place, f"the input {', '.join(missing)} is not given", "pass --input NAME=FILE")
+        raise GraphError([problem])
+    return {name: given[name] for name in [*names, *(name for name in given if name not in names)]}
+
+
+def ready(checked: CheckedGraph, registry: Registry, settings: Settings) -> Executor:
+    """Return an executor of the graph at its beginning; whoever asks for it closes it."""
+    return Executor(build_plan(checked, registry, settings))
