@@ -1,6 +1,6 @@
 """``python -m benches``: every contest, then one table of medians and ratios.
 
-``python -m benches -k start-up`` runs the contests whose title holds these words.
+``python -m benches -k gains`` runs the contests whose title holds that word (pytest's ``-k``).
 """
 
 from __future__ import annotations

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import ctypes
+from typing import TYPE_CHECKING
 
 from ..contract.errors import PluginError
+
+if TYPE_CHECKING:
+    from ..contract.errors import Place
 
 __all__ = ["cuda_devices", "require_device"]
 
@@ -21,13 +25,11 @@ def cuda_devices() -> int:
     return count.value
 
 
-def require_device(device: str, node: str) -> None:
+def require_device(device: str, place: Place) -> None:
     """Raise unless the device is there; a missing device is never silently replaced.
 
     Raises:
-        PluginError: names the node and the device.
+        PluginError: names the place and the device.
     """
     if device == "cuda" and cuda_devices() == 0:
-        raise PluginError(
-            f"node {node!r} asks for device 'cuda', but this machine has none; write device: cpu"
-        )
+        raise PluginError(f"{place}: asks for device 'cuda', but this machine has none; write device: cpu")

@@ -180,14 +180,14 @@ class _Builder:
         self.signals[rest.wire] = rest
 
     def prepared(self, node: CheckedNode, ins: dict[str, Signal], outs: dict[str, Layout]) -> Processor:
-        require_device(node.device, node.name)
+        require_device(node.device, node.place)
         processor = self.registry.build(node.card, self.plan.automation.initial(node.name))
         if node.rate != self.graph.rate:
             processor = RateIsland(processor, node.rate)
         try:
             processor.prepare(self.spec(ins, outs, node.device))
         except UnbraidError as error:
-            raise PluginError(f"node {node.name!r} ({node.card.id}): {error}") from error
+            raise PluginError(f"{node.place}: node {node.name!r} ({node.card.id}): {error}") from error
         except Exception as error:
             reason = f"prepare() raised {type(error).__name__}: {error}"
             raise NodeError(node.name, node.card.id, 0, reason) from error

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from ..contract.audio import Layout
     from ..contract.card import PluginCard
+    from ..contract.errors import Place
     from ..contract.ports import Ports
     from ..registry import Registry
     from .document import Document, Lane, NodeEntry, Source
@@ -47,11 +48,12 @@ class CheckedNode:
     wanted: tuple[str, ...]
     rate: int
     device: str
+    place: Place
 
 
 @dataclass(frozen=True, slots=True)
 class CheckedLane:
-    """Automation in samples of programme time; every point holds a complete, checked `Params`."""
+    """Automation of one parameter: checked values at samples of programme time."""
 
     node: str
     param: str
@@ -374,6 +376,7 @@ def _assemble(
             wanted=tuple(port for port in outputs if Wire(name, port) in read),
             rate=checker.rate_of(card),
             device=document.nodes[name].device,
+            place=document.parsed.place(("nodes", name)),
         )
     return CheckedGraph(
         source=document.parsed.source,
