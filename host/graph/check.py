@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ..contract.errors import GraphError, LayoutRefusedError, PluginError, Problem, nearest
@@ -48,7 +48,7 @@ class CheckedNode:
     wanted: tuple[str, ...]
     rate: int
     device: str
-    place: Place
+    place: Place = field(compare=False)
 
 
 @dataclass(frozen=True, slots=True)
