@@ -17,7 +17,7 @@ import pluggy
 
 from .contract import hooks
 from .contract.card import PluginCard
-from .contract.errors import PluginError, nearest
+from .contract.errors import PluginError, nearest, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -80,7 +80,7 @@ class Registry:
         try:
             plugin = point.load()
         except (Exception, SystemExit) as error:  # noqa: BLE001 - a stranger's import can raise anything
-            self.faults.append(Fault(point.name, _package(point), f"cannot be loaded: {_short(error)}"))
+            self.faults.append(Fault(point.name, _package(point), f"cannot be loaded: {one_line(error)}"))
             return
         self.add(plugin, point.name, _package(point))
 
@@ -94,14 +94,14 @@ class Registry:
             for reason in _misspelt(self._manager, plugin):
                 self.faults.append(Fault(source, package, reason))
         except Exception as error:  # noqa: BLE001 - to look at a stranger's object can raise anything
-            self.faults.append(Fault(source, package, _short(error)))
+            self.faults.append(Fault(source, package, one_line(error)))
             return
         takes = {"unbraid_cards": self._take_cards, "unbraid_graphs": self._take_graphs}
         for hook, take in takes.items():
             try:
                 take(self._ask(plugin, hook), source, package)
             except Exception as error:  # noqa: BLE001 - a stranger's hook can raise anything
-                self.faults.append(Fault(source, package, f"its hook {hook} failed: {_short(error)}"))
+                self.faults.append(Fault(source, package, f"its hook {hook} failed: {one_line(error)}"))
 
     def _ask(self, plugin: object, hook: str) -> Any:
         """Call one hook of one plugin only, so that its failure is its own."""
@@ -161,7 +161,7 @@ class Registry:
             processor: Processor = getattr(import_module(module), name)(params)
         except Exception as error:
             raise PluginError(
-                f"plugin {card.id!r} cannot be built from {card.factory}: {_short(error)}",
+                f"plugin {card.id!r} cannot be built from {card.factory}: {one_line(error)}",
             ) from error
         return processor
 
@@ -173,17 +173,12 @@ class Registry:
             try:
                 self._manager.subset_hook_caller(hook, others)(**arguments)
             except Exception as error:  # noqa: BLE001 - an observer must not stop the render
-                complaints.append(f"{name}: {hook} failed: {_short(error)}")
+                complaints.append(f"{name}: {hook} failed: {one_line(error)}")
         return complaints
 
 
 def _package(point: EntryPoint) -> str:
     return point.dist.name if point.dist is not None else "an unknown package"
-
-
-def _short(error: BaseException) -> str:
-    text = " ".join(str(error).split()) or "no message"
-    return f"{type(error).__name__}: {text}"
 
 
 def _misspelt(manager: pluggy.PluginManager, plugin: object) -> Iterator[str]:

@@ -129,7 +129,7 @@ BROKEN: dict[str, tuple[str, str]] = {
     "returns rubbish": (f"{HOOK}return ['echo']", "unbraid_cards gave 'echo', not a PluginCard"),
     "makes a bad card": (
         f"{HOOK}return [card('Not An Id')]",
-        "PluginError: plugin id 'Not An Id' must match",
+        "plugin id 'Not An Id' must match",
     ),
     "is written for another contract": (f"{HOOK}return [card('echo', api=99)]", "written for contract 99"),
     "misspells a hook": (

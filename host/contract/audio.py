@@ -64,6 +64,8 @@ class Layout:
         Raises:
             LayoutNameError: the name is none of these; the text offers the nearest.
         """
+        if not isinstance(name, str):
+            raise LayoutNameError(f"a layout is named by text, not {name!r}")
         if name in NAMED_LAYOUTS:
             return cls(name, NAMED_LAYOUTS[name])
         numbered = _DISCRETE.fullmatch(name)

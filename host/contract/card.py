@@ -6,14 +6,13 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from .errors import LayoutRefusedError, PluginError, UnbraidError
+from .audio import Layout
+from .errors import LayoutRefusedError, PluginError, UnbraidError, one_line
 from .params import Params, describe
 from .ports import Ports
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-
-    from .audio import Layout
 
 __all__ = ["API_VERSION", "PluginCard", "same_layout"]
 
@@ -89,6 +88,8 @@ class PluginCard:
             raise PluginError(
                 f"plugin {self.id!r} is written for contract {self.api}, this host speaks {API_VERSION}",
             )
+        if not all(type(rate) is int and rate > 0 for rate in self.rates):
+            raise PluginError(f"plugin {self.id!r}: rates {self.rates!r} must be integers in Hz")
         try:
             describe(self.params)
             bare = self.params()
@@ -104,10 +105,20 @@ class PluginCard:
         for names in ([port.name for port in ports.inputs], outputs):
             if len(set(names)) < len(names):
                 raise PluginError(f"plugin {self.id!r}: two ports have one name: {names}")
-        if self.residual is not None and self.residual not in outputs:
+        if not outputs:
+            raise PluginError(f"plugin {self.id!r} has no outputs; it needs at least one")
+        if not ports.inputs and self.rates:
+            raise PluginError(
+                f"plugin {self.id!r} has no inputs, so it must run at any rate: leave out rates"
+            )
+        if self.residual is None:
+            return
+        if self.residual not in outputs:
             raise PluginError(
                 f"plugin {self.id!r}: residual {self.residual!r} is none of its outputs: {outputs}",
             )
+        if not ports.inputs or len(outputs) < 2:
+            raise PluginError(f"plugin {self.id!r}: a residual needs an input and another output")
 
     def ports_of(self, params: Params) -> Ports:
         """Return the ports for these parameters.
@@ -119,13 +130,15 @@ class PluginCard:
             return self.ports
         try:
             ports = self.ports_for(params)
+            self._check_ports(ports)
+        except UnbraidError:
+            raise
         except Exception as error:
             raise self._broken("ports_for", error) from error
-        self._check_ports(ports)
         return ports
 
     def _broken(self, function: str, error: Exception) -> PluginError:
-        return PluginError(f"plugin {self.id!r}: its {function} failed: {type(error).__name__}: {error}")
+        return PluginError(f"plugin {self.id!r}: its {function} failed: {one_line(error)}")
 
     def layouts_of(self, params: Params, inputs: Mapping[str, Layout]) -> dict[str, Layout]:
         """Return the layout of every output, given the layout of every connected input.
@@ -152,4 +165,9 @@ class PluginCard:
         for port in ports.outputs:
             if port.name not in outputs:
                 raise PluginError(f"plugin {self.id!r}: its layouts_for leaves out the output {port.name!r}")
+            if not isinstance(outputs[port.name], Layout):
+                raise PluginError(
+                    f"plugin {self.id!r}: its layouts_for gives {outputs[port.name]!r} for {port.name!r}, "
+                    "not a Layout; use Layout.parse",
+                )
         return outputs

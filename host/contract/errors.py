@@ -24,6 +24,7 @@ __all__ = [
     "Problem",
     "UnbraidError",
     "nearest",
+    "one_line",
 ]
 
 
@@ -91,18 +92,31 @@ class NodeError(UnbraidError):
     Attributes:
         node: the node's name in the graph.
         plugin: the id of its plugin.
-        sample: first sample of the block in which it failed, in programme time at the graph's rate.
+        sample: first sample of the block in which it failed, in programme time at the graph's rate; None
+            when no audio had run.
     """
 
-    def __init__(self, node: str, plugin: str, sample: int, reason: str) -> None:
+    def __init__(self, node: str, plugin: str, sample: int | None, reason: str) -> None:
         self.node, self.plugin, self.sample, self.reason = node, plugin, sample, reason
-        super().__init__(f"node {node!r} ({plugin}) failed at sample {sample}: {reason}")
+        when = "" if sample is None else f" at sample {sample}"
+        super().__init__(f"node {node!r} ({plugin}) failed{when}: {reason}")
 
 
 class Cancelled(UnbraidError):  # noqa: N818 - not a fault: the caller asked for it
     """The caller cancelled the render; nothing was left behind."""
 
     exit_code = 130
+
+
+def one_line(error: BaseException) -> str:
+    r"""Return an error's text as one line, with its type unless it is one of ours.
+
+    Example:
+        >>> one_line(ValueError("two\nlines")), one_line(KeyError())
+        ('ValueError: two lines', 'KeyError: no message')
+    """
+    text = " ".join(str(error).split()) or "no message"
+    return text if isinstance(error, UnbraidError) else f"{type(error).__name__}: {text}"
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

@@ -28,7 +28,16 @@ from .errors import UnbraidError, nearest
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["ParamInfo", "Params", "ParamsError", "convert", "describe", "param"]
+__all__ = [
+    "ParamInfo",
+    "Params",
+    "ParamsError",
+    "convert",
+    "convert_one",
+    "describe",
+    "param",
+    "replaced",
+]
 
 
 class Params(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -206,21 +215,48 @@ def convert(params: type[P], values: Mapping[str, Any]) -> P:
         ParamsError: names every unknown parameter (with the nearest known), wrong type and
             value out of bounds.
     """
-    infos = {info.name: info for info in describe(params)}
-    types = {field.name: field.type for field in msgspec.structs.fields(params)}
     faults: dict[str, str] = {}
     for name, value in values.items():
-        if name not in infos:
-            faults[name] = f"unknown parameter {name!r}; {nearest(name, infos)}"
-        elif not _finite(value):
-            faults[name] = f"{name} = {value!r} is not finite: {infos[name].bounds}"
-        else:
-            try:
-                msgspec.convert(value, types[name])
-            except msgspec.ValidationError as error:
-                faults[name] = _fault(infos[name], value, str(error))
+        try:
+            convert_one(params, name, value)
+        except ParamsError as error:
+            faults.update(error.faults)
     if faults:
         raise ParamsError(faults)
+    return _whole(params, values)
+
+
+def convert_one(params: type[Params], name: str, value: Any) -> Any:
+    """Return one parameter's value, checked by itself and not against the others.
+
+    Raises:
+        ParamsError: the parameter is unknown, or the value of the wrong type or out of bounds.
+    """
+    infos = {info.name: info for info in describe(params)}
+    if name not in infos:
+        raise ParamsError({name: f"unknown parameter {name!r}; {nearest(name, infos)}"})
+    if not _finite(value):
+        raise ParamsError({name: f"{name} = {value!r} is not finite: {infos[name].bounds}"})
+    kind = next(field.type for field in msgspec.structs.fields(params) if field.name == name)
+    try:
+        return msgspec.convert(value, kind)
+    except msgspec.ValidationError as error:
+        raise ParamsError({name: _fault(infos[name], value, str(error))}) from None
+
+
+def replaced(params: P, values: Mapping[str, Any]) -> P:
+    """Return ``params`` with some values changed, checked as a whole.
+
+    Raises:
+        ParamsError: the struct's own ``__post_init__`` refuses them together.
+    """
+    try:
+        return msgspec.structs.replace(params, **values)
+    except (ValueError, TypeError) as error:
+        raise ParamsError({"": str(error)}) from None
+
+
+def _whole(params: type[P], values: Mapping[str, Any]) -> P:
     try:
         return msgspec.convert(dict(values), params)
     except msgspec.ValidationError as error:  # from the struct's own __post_init__

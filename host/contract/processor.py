@@ -33,7 +33,8 @@ class Processor(Protocol):
     Attributes:
         latency: samples by which the outputs lag, at the rate in ``Spec``; constant from
             ``prepare()`` to the next ``prepare()`` or ``release()``.
-        tail: samples for which the outputs may sound on after the input has ended.
+        tail: samples for which the outputs may sound on after the input has ended, with the parameters
+            at ``prepare()``.
     """
 
     @property
@@ -53,14 +54,15 @@ class Processor(Protocol):
         Args:
             ins: by connected input port, float32 ``[channels, samples]``, C-contiguous, read-only.
             outs: by connected output port, the same length, uninitialised, never aliasing ``ins``.
-                The length is 0 to ``spec.max_block`` and may differ from call to call.
+                Write into the arrays (``outs["out"][:] = y``). The length is 0 to ``spec.max_block`` and may
+                differ from call to call. All arrays are valid during the call only.
         """
 
     def reset(self) -> None:
         """Forget the signal, keep the parameters: indistinguishable from freshly prepared."""
 
     def release(self) -> None:
-        """Give back what ``prepare()`` took."""
+        """Give back what ``prepare()`` took; also called after a ``prepare()`` that failed."""
 
     def compiled(self) -> Compiled | None:
         """Return the compiled form, or None when there is none."""

@@ -55,7 +55,7 @@ class StftProcessor(BlockProcessor[P]):
         Args:
             X: spectra of the frames at hand, ``[channels, frames, bins]``; ``frames`` is at least 1 and
                 depends on the block size, so a frame's mask may use earlier frames but must not depend on
-                how many frames come in one call.
+                how many frames come in one call. Read-only.
 
         Returns:
             By output: float32, broadcastable to ``X.shape``.
@@ -80,6 +80,8 @@ class StftProcessor(BlockProcessor[P]):
         """Start afresh with the present parameters."""
         from ...kernels.stft import StreamingIstft, StreamingStft
 
+        if len(self.spec.inputs) != 1:
+            raise PluginError(f"an StftProcessor has exactly one input, not {len(self.spec.inputs)}")
         ((_, layout),) = self.spec.inputs.items()
         args = (layout.channels, self._size, self._hop, self.spec.max_block)
         self._analysis: StreamingStft = StreamingStft(*args)
@@ -105,6 +107,7 @@ class StftProcessor(BlockProcessor[P]):
         """Advance the frame grid by one block."""
         (block,) = ins.values()
         X = self._analysis.push(block)
+        X.flags.writeable = False
         ends = [(self._analysis.frames_done - X.shape[1] + k + 1) * self._hop for k in range(X.shape[1])]
         first = 0
         while first < len(ends):

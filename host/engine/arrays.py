@@ -10,7 +10,7 @@ from ..contract.audio import Layout
 from ..contract.errors import UnbraidError
 from ..registry import Registry
 from .drive import Drive
-from .options import RenderOptions
+from .options import RenderOptions, whole_rate
 from .plan import Settings
 from .request import inputs_by_name, load_graph, ready
 
@@ -77,7 +77,7 @@ def process(
         check_array(name, data)
     length = common_length(arrays)
     checked = loaded.check(
-        registry, rate, {name: Layout.of_channels(len(data)) for name, data in arrays.items()}
+        registry, whole_rate(rate), {name: Layout.of_channels(len(data)) for name, data in arrays.items()}
     )
     settings = Settings(max_block=options.max_block, seed=options.seed, length=length)
     executor = ready(checked, registry, settings)

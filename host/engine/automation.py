@@ -1,15 +1,11 @@
-"""Automation: lanes of parameter values in programme time, shifted to a node's stream time.
-
-A lane steps unless it is linear; a linear lane takes a new value on an absolute grid of 64 samples of
-programme time. Before its first point the node's own value holds, after the last the last.
-"""
+"""Automation: the lanes of every node, in programme time, shifted to the node's stream time."""
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import msgspec
+from ..contract.params import replaced
+from ..graph.curve import Curve
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -17,39 +13,7 @@ if TYPE_CHECKING:
     from ..contract.params import Params
     from ..graph.check import CheckedLane
 
-__all__ = ["GRID", "Automation", "Curve"]
-
-GRID = 64
-
-
-class Curve:
-    """One lane as a function of programme time."""
-
-    def __init__(self, lane: CheckedLane, default: Any) -> None:
-        self.param, self._linear, self._default = lane.param, lane.linear, default
-        self._times = [time for time, _ in lane.points]
-        self._values = [value for _, value in lane.points]
-
-    def value(self, sample: int) -> Any:
-        """Return the value in force at this sample of programme time."""
-        if self._linear:
-            sample -= sample % GRID
-        k = bisect_right(self._times, sample) - 1
-        if k < 0:
-            return self._default
-        if not self._linear or k + 1 == len(self._times):
-            return self._values[k]
-        t0, t1, v0, v1 = self._times[k], self._times[k + 1], self._values[k], self._values[k + 1]
-        return v0 + (v1 - v0) * ((sample - t0) / (t1 - t0))
-
-    def next_change(self, sample: int) -> int | None:
-        """Return the first later sample at which the value may change, or None."""
-        if not self._linear:
-            k = bisect_right(self._times, sample)
-            return self._times[k] if k < len(self._times) else None
-        first, last = (-(-time // GRID) * GRID for time in (self._times[0], self._times[-1]))
-        following = (sample // GRID + 1) * GRID
-        return None if following > last else max(following, first)
+__all__ = ["Automation"]
 
 
 class _NodeLanes:
@@ -59,7 +23,7 @@ class _NodeLanes:
     def params(self, position: int) -> Params:
         time = max(0, position - self._shift)
         values = {curve.param: curve.value(time) for curve in self._curves}
-        return msgspec.structs.replace(self._params, **values)
+        return replaced(self._params, values)
 
     def next_change(self, position: int) -> int | None:
         time = max(0, position - self._shift)
@@ -79,7 +43,8 @@ class Automation:
         self._params = params
         self._curves: dict[str, list[Curve]] = {}
         for lane in lanes:
-            curve = Curve(lane, getattr(params[lane.node], lane.param))
+            own = getattr(params[lane.node], lane.param)
+            curve = Curve(lane.param, lane.points, linear=lane.linear, default=own)
             self._curves.setdefault(lane.node, []).append(curve)
         self._nodes: dict[str, _NodeLanes] = {}
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from ...kernels.pcm import first_non_finite
-from ..contract.errors import Cancelled, MediaError, NodeError
+from ..contract.errors import Cancelled, MediaError, NodeError, UnbraidError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -85,6 +85,8 @@ class Drive:
             if self.cancelled is not None and self.cancelled():
                 raise Cancelled("cancelled; nothing was left behind")
             wanted = next(cuts, most)
+            if wanted < 0:
+                raise UnbraidError(f"a block of {wanted} samples cannot be")
             n = self.executor.room(min(wanted, total - position))
             self._fill(position, n)
             self.executor.process(n)
@@ -128,5 +130,10 @@ class Drive:
                 wire = self.executor.plan.graph.outputs[name][0]
                 plugin = self.executor.plan.graph.nodes[wire.node].card.id if wire.port else "input"
                 sample = position + first + bad - signal.latency
-                raise NodeError(wire.node, plugin, sample, f"its output {wire} holds a non-finite sample")
+                raise NodeError(
+                    wire.node,
+                    plugin,
+                    sample,
+                    f"its output {wire} holds a non-finite sample (made there or before)",
+                )
             self.sinks[name].write(piece)

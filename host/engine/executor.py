@@ -8,16 +8,21 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ...kernels.program import CompiledCallError, channel_pointers, run_program
-from ..contract.errors import NodeError, UnbraidError
+from ..contract.errors import NodeError, UnbraidError, one_line
+from .guard import check_declared, process_first
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import numpy.typing as npt
 
+    from ..contract.params import Params
     from ..contract.processor import Array
     from .plan import Plan, Signal, Step
 
@@ -31,8 +36,8 @@ class _Call:
     """One processor called from Python."""
 
     step: Step
-    ins: dict[str, Array]
-    outs: dict[str, Array]
+    ins: Mapping[str, Array]
+    outs: Mapping[str, Array]
 
 
 @dataclass(slots=True)
@@ -63,6 +68,9 @@ class Executor:
         self.plan = plan
         self.position = 0
         self._applied = 0
+        self._failure: NodeError | None = None
+        self._closed = False
+        self._nodes = {step.name: step for step in plan.steps if step.name in plan.graph.nodes}
         self._slots = [np.zeros(max(1, size * plan.settings.max_block), np.float32) for size in plan.slots]
         self._bindings: OrderedDict[int, _Binding] = OrderedDict()
 
@@ -87,7 +95,8 @@ class Executor:
                 compiled = []
             ins = {port: self._read_only(signal, n) for port, signal in step.ins.items()}
             outs = {port: self._view(signal, n) for port, signal in step.outs.items()}
-            work.append(_Call(step, ins, outs))
+            # Behind proxies: an author who writes outs["out"] = y instead of outs["out"][:] = y hears of it.
+            work.append(_Call(step, MappingProxyType(ins), MappingProxyType(outs)))
         if compiled:
             work.append(self._bind_run(compiled, n))
         return _Binding(
@@ -136,52 +145,79 @@ class Executor:
 
         Raises:
             NodeError: a processor raised, or a compiled one returned non-zero.
+            UnbraidError: the executor is closed, or failed before and was not reset.
         """
-        self._automate()
-        for item in self.binding(n).work:
-            if isinstance(item, _Call):
-                try:
-                    item.step.processor.process(item.ins, item.outs)
-                except Exception as error:
-                    raise self._failed(item.step, _reason(error)) from error
-            else:
-                try:
-                    run_program(item.program, n)
-                except CompiledCallError as error:
-                    reason = f"its compiled function returned {error.code}"
-                    raise self._failed(item.steps[error.row], reason) from None
+        if self._closed:
+            raise UnbraidError("this stream is closed; open another")
+        if self._failure is not None:
+            raise UnbraidError(f"this stream has failed ({self._failure}); reset it or open another")
+        try:
+            self._automate()
+            for item in self.binding(n).work:
+                if isinstance(item, _Call):
+                    self._call(item)
+                else:
+                    self._run(item, n)
+        except NodeError as error:
+            self._failure = error
+            raise
         self.position += n
+
+    def _call(self, item: _Call) -> None:
+        try:
+            if self.position == 0:
+                process_first(item.step.processor, item.ins, item.outs)
+            else:
+                item.step.processor.process(item.ins, item.outs)
+            check_declared(item.step.processor, item.step.latency, "process()")
+        except (Exception, SystemExit) as error:
+            raise self._failed(item.step, one_line(error)) from error
+
+    def _run(self, item: _Run, n: int) -> None:
+        try:
+            run_program(item.program, n)
+        except CompiledCallError as error:
+            reason = f"its compiled function returned {error.code}"
+            raise self._failed(item.steps[error.row], reason) from None
 
     def _automate(self) -> None:
         if self.position == self._applied:
             return
         for name, params in self.plan.automation.due(self._applied, self.position).items():
-            step = next(step for step in self.plan.steps if step.name == name)
-            before = step.processor.latency
-            try:
-                step.processor.set(params)
-            except Exception as error:
-                raise self._failed(step, f"set() failed: {_reason(error)}") from error
-            if step.processor.latency != before:
-                raise self._failed(step, "set() changed its latency, which is constant while audio runs")
+            self._set(self._nodes[name], params)
         self._applied = self.position
+
+    def _set(self, step: Step, params: Params) -> None:
+        try:
+            step.processor.set(params)
+            check_declared(step.processor, step.latency, "set()")
+        except (Exception, SystemExit) as error:
+            raise self._failed(step, f"set() failed: {one_line(error)}") from error
 
     def _failed(self, step: Step, reason: str) -> NodeError:
         return NodeError(step.name, step.plugin, max(0, self.position - step.latency_in), reason)
 
     def reset(self) -> None:
-        """Go back to the beginning: every processor as freshly prepared, parameters as at the start."""
-        for step in self.plan.steps:
-            if step.name in self.plan.graph.nodes:
-                step.processor.set(self.plan.automation.initial(step.name))
-            step.processor.reset()
+        """Go back to the beginning: every processor as freshly prepared, parameters as at the start.
+
+        Raises:
+            NodeError: a processor's ``set()`` or ``reset()`` raised.
+            UnbraidError: the executor is closed.
+        """
+        if self._closed:
+            raise UnbraidError("this stream is closed; open another")
         self.position = self._applied = 0
+        for step in self.plan.steps:
+            if step.name in self._nodes:
+                self._set(step, self.plan.automation.initial(step.name))
+            try:
+                step.processor.reset()
+            except (Exception, SystemExit) as error:
+                raise self._failed(step, f"reset() raised {one_line(error)}") from error
+        self._failure = None
 
     def close(self) -> list[str]:
-        """Release every processor; return one line for each that raised."""
+        """Release every processor, once; return one line for each that raised."""
+        self._closed = True
+        self._bindings.clear()
         return self.plan.release()
-
-
-def _reason(error: Exception) -> str:
-    text = " ".join(str(error).split())
-    return text if isinstance(error, UnbraidError) else f"{type(error).__name__}: {text}"

@@ -15,12 +15,14 @@ from collections import deque
 from dataclasses import replace
 from functools import cache
 from math import ceil, gcd
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ...kernels.fifo import Fifo
 from ..contract.errors import PluginError
+from .guard import check_declared, declared, process_first
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -88,12 +90,13 @@ class RateIsland:
         self._inner_block = max(64, ceil(spec.max_block * inner / outer))
         length = None if spec.length is None else ceil(spec.length * inner / outer)
         self._inner.prepare(replace(spec, rate=inner, max_block=self._inner_block, length=length))
-        step = inner // gcd(outer, inner)
-        self._pad = -self._inner.latency % step
+        self._late = declared(self._inner, "latency")
+        self._pad = -self._late % (inner // gcd(outer, inner))
         self._lag = round_trip_lag(outer, inner, self._pad)
         self._lead = lead_in(outer, inner)
-        self.latency = self._lag + self._lead + (self._inner.latency + self._pad) * outer // inner
-        self.tail = ceil(self._inner.tail * outer / inner)
+        self.latency = self._lag + self._lead + (self._late + self._pad) * outer // inner
+        # The resamplers ring after an end as they ring before an onset.
+        self.tail = ceil(declared(self._inner, "tail") * outer / inner) + self._lead
         self._spec = spec
         self._start()
 
@@ -108,7 +111,7 @@ class RateIsland:
             self._give(port, np.zeros((channels, self._pad), np.float32))
         self._position = 0
         self._inner_position = -self._lead * inner // spec.rate
-        self._begun = False
+        self._begun, self._fresh = False, True
         self._changes: deque[tuple[int, Params]] = deque()
 
     def _give(self, port: str, block: Array) -> None:
@@ -157,6 +160,7 @@ class RateIsland:
         """Apply the parameter changes due now; return how far to the next one."""
         while self._changes and self._changes[0][0] <= self._inner_position:
             self._inner.set(self._changes.popleft()[1])
+            check_declared(self._inner, self._late, "set()")
         to_change = self._changes[0][0] - self._inner_position if self._changes else left
         return min(left, self._inner_block, to_change)
 
@@ -167,7 +171,12 @@ class RateIsland:
         outs = {
             port: np.empty((layout.channels, size), np.float32) for port, layout in self._spec.outputs.items()
         }
-        self._inner.process(ins, outs)
+        if self._fresh:
+            process_first(self._inner, MappingProxyType(ins), MappingProxyType(outs))
+            self._fresh = False
+        else:
+            self._inner.process(MappingProxyType(ins), MappingProxyType(outs))
+        check_declared(self._inner, self._late, "process()")
         self._inner_position += size
         for port, block in outs.items():
             self._give(port, block)

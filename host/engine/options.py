@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -11,8 +12,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-__all__ = ["OutputReport", "RenderOptions", "RenderReport", "check_block"]
+__all__ = ["OutputReport", "RenderOptions", "RenderReport", "check_block", "whole_rate"]
 
+MAX_BLOCK = 1 << 24
 _CHOICES = {"form": ("wav", "flac"), "on_clip": ("clip", "error"), "non_finite": ("reject", "zero")}
 
 
@@ -49,8 +51,16 @@ class RenderOptions:
 
 def check_block(max_block: int) -> None:
     """Raise `UnbraidError` unless a block can hold a sample."""
-    if max_block < 1:
-        raise UnbraidError(f"max_block is {max_block}, but a block holds at least one sample")
+    if type(max_block) is not int or not 1 <= max_block <= MAX_BLOCK:
+        raise UnbraidError(f"max_block is {max_block!r}; a block holds 1 to {MAX_BLOCK} samples")
+
+
+def whole_rate(rate: object) -> int:
+    """Return a sample rate as an int; raise `UnbraidError` unless it is a whole number of Hz."""
+    try:
+        return operator.index(rate)  # type: ignore[arg-type]
+    except TypeError:
+        raise UnbraidError(f"the rate is {rate!r}; give whole Hz, as an integer") from None
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,10 +11,11 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from ..contract.audio import Layout, Spec
-from ..contract.errors import NodeError, PluginError, UnbraidError
+from ..contract.errors import PluginError, one_line
 from ..graph.check import Wire
 from .automation import Automation
 from .devices import require_device
+from .guard import check_methods, compiled_form, declared, prepare
 from .island import RateIsland
 from .steps import AlignDelay, Residual
 
@@ -67,6 +68,7 @@ class Step:
     processor: Processor
     ins: dict[str, Signal]
     outs: dict[str, Signal]
+    latency: int = 0
     compiled: Compiled | None = None
 
     @property
@@ -77,7 +79,10 @@ class Step:
 
 @dataclass(slots=True)
 class Plan:
-    """What the executor runs. ``slots`` gives each shared buffer's size in channels."""
+    """What the executor runs.
+
+    ``built`` lists every node's processor for release; ``slots`` gives each shared buffer's size in channels.
+    """
 
     graph: CheckedGraph
     settings: Settings
@@ -85,6 +90,7 @@ class Plan:
     inputs: dict[str, Signal] = field(default_factory=dict)
     outputs: dict[str, Signal] = field(default_factory=dict)
     steps: list[Step] = field(default_factory=list)
+    built: list[tuple[str, Processor]] = field(default_factory=list)
     slots: list[int] = field(default_factory=list)
 
     @property
@@ -95,11 +101,12 @@ class Plan:
     def release(self) -> list[str]:
         """Release every processor; return one line for each that raised."""
         complaints = []
-        for step in self.steps:
+        while self.built:
+            title, processor = self.built.pop()
             try:
-                step.processor.release()
+                processor.release()
             except Exception as error:  # noqa: BLE001 - the others must still be released
-                complaints.append(f"node {step.name!r} ({step.plugin}) failed to release: {error}")
+                complaints.append(f"{title} failed to release: {one_line(error)}")
         return complaints
 
 
@@ -124,7 +131,7 @@ class _Builder:
         )
 
     def add(self, step: Step) -> None:
-        step.compiled = step.processor.compiled()
+        step.compiled = compiled_form(step.processor, step.plugin)
         self.plan.steps.append(step)
 
     def delayed(self, signal: Signal, samples: int) -> Signal:
@@ -152,15 +159,15 @@ class _Builder:
             for name in node.outputs
             if name != node.card.residual and (name in node.wanted or residual is not None)
         ]
-        processor = self.prepared(node, ins, {name: node.outputs[name] for name in names})
-        late = max((signal.latency for signal in ins.values()), default=0) + processor.latency
-        tail = max((signal.tail for signal in ins.values()), default=0) + processor.tail
+        processor, latency, tail = self.prepared(node, ins, {name: node.outputs[name] for name in names})
+        late = max((signal.latency for signal in ins.values()), default=0) + latency
+        tail += max((signal.tail for signal in ins.values()), default=0)
         outs = {name: Signal(Wire(node.name, name), node.outputs[name], late, tail) for name in names}
-        self.add(Step(node.name, node.card.id, processor, ins, outs))
-        self.plan.automation.align(node.name, late - processor.latency)
+        self.add(Step(node.name, node.card.id, processor, ins, outs, latency))
+        self.plan.automation.align(node.name, late - latency)
         self.signals.update({signal.wire: signal for signal in outs.values()})
         if residual is not None:
-            self.residual(node, residual, ins, outs, processor.latency)
+            self.residual(node, residual, ins, outs, latency)
 
     def residual(
         self,
@@ -179,23 +186,24 @@ class _Builder:
         self.add(Step(str(rest.wire), "host:residual", processor, parts, {"out": rest}))
         self.signals[rest.wire] = rest
 
-    def prepared(self, node: CheckedNode, ins: dict[str, Signal], outs: dict[str, Layout]) -> Processor:
+    def prepared(
+        self,
+        node: CheckedNode,
+        ins: dict[str, Signal],
+        outs: dict[str, Layout],
+    ) -> tuple[Processor, int, int]:
+        """Return the node's processor, ready to run, with its latency and tail."""
         require_device(node.device, node.place)
         processor = self.registry.build(node.card, self.plan.automation.initial(node.name))
+        check_methods(processor, node.card.id)
         if node.rate != self.graph.rate:
             processor = RateIsland(processor, node.rate)
+        self.plan.built.append((f"node {node.name!r} ({node.card.id})", processor))
+        prepare(processor, self.spec(ins, outs, node.device), node)
         try:
-            processor.prepare(self.spec(ins, outs, node.device))
-        except UnbraidError as error:
-            raise PluginError(f"{node.place}: node {node.name!r} ({node.card.id}): {error}") from error
-        except Exception as error:
-            reason = f"prepare() raised {type(error).__name__}: {error}"
-            raise NodeError(node.name, node.card.id, 0, reason) from error
-        for what in ("latency", "tail"):
-            value = getattr(processor, what)
-            if not isinstance(value, int) or value < 0:
-                raise PluginError(f"plugin {node.card.id!r} declares {what} {value!r}, not an integer >= 0")
-        return processor
+            return processor, declared(processor, "latency"), declared(processor, "tail")
+        except PluginError as error:
+            raise PluginError(f"{node.place}: node {node.name!r} ({node.card.id}): {error}") from None
 
 
 def _grouped(steps: list[Step]) -> list[Step]:
@@ -257,10 +265,10 @@ def build_plan(graph: CheckedGraph, registry: Registry, settings: Settings) -> P
             plan.inputs[name] = builder.signals[Wire(name, "")] = Signal(Wire(name, ""), layout)
         for node in graph.nodes.values():
             builder.node(node)
+        plan.outputs = {name: builder.signals[wire] for name, (wire, _) in graph.outputs.items()}
+        plan.steps = _grouped(plan.steps)
+        _assign_slots(plan)
     except BaseException:
         plan.release()
         raise
-    plan.outputs = {name: builder.signals[wire] for name, (wire, _) in graph.outputs.items()}
-    plan.steps = _grouped(plan.steps)
-    _assign_slots(plan)
     return plan

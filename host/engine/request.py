@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..contract.errors import GraphError, Place, Problem
+from ..contract.errors import GraphError, Place, Problem, UnbraidError
 from ..graph.graph import Graph
 from .executor import Executor
 from .plan import Settings, build_plan
@@ -23,6 +23,10 @@ def load_graph(graph: Graph | str | Path, registry: Registry) -> Graph:
     """Return the graph object, the graph in that file, or the ready-made graph of that name."""
     if isinstance(graph, Graph):
         return graph
+    if not isinstance(graph, str | Path):
+        raise UnbraidError(
+            f"a graph is a Graph, a file or a name, not {type(graph).__name__}; see Graph.from_dict"
+        )
     # os.path answers "no" for names that no file can have, where Path raises.
     if str(graph) in registry.graphs and not os.path.isfile(graph):  # noqa: PTH113
         return Graph.load(registry.graphs[str(graph)])
@@ -48,4 +52,13 @@ def inputs_by_name(graph: Graph, inputs: Any) -> dict[str, Any]:
 
 def ready(checked: CheckedGraph, registry: Registry, settings: Settings) -> Executor:
     """Return an executor of the graph at its beginning; whoever asks for it closes it."""
-    return Executor(build_plan(checked, registry, settings))
+    plan = build_plan(checked, registry, settings)
+    try:
+        return Executor(plan)
+    except MemoryError:
+        plan.release()
+        block = settings.max_block
+        raise UnbraidError(f"there is no memory for blocks of {block} samples; choose shorter ones") from None
+    except BaseException:
+        plan.release()
+        raise

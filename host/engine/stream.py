@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
@@ -10,12 +11,11 @@ from ..contract.audio import Layout
 from ..contract.errors import GraphError, Place, Problem, UnbraidError
 from ..registry import Registry
 from .arrays import check_array, common_length
-from .options import check_block
+from .options import check_block, whole_rate
 from .plan import Settings
 from .request import load_graph, ready
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from pathlib import Path
 
     from ..contract.processor import Array
@@ -45,8 +45,10 @@ class Stream:
     def process(self, ins: Mapping[str, Array]) -> dict[str, Array]:
         """Process one block of any length: float32 ``[channels, n]`` by input; return by output.
 
+        Non-finite samples are not looked for here: they pass through, and fade from nodes with memory.
+
         Raises:
-            NodeError: a node failed.
+            NodeError: a node failed; the stream stands still until `reset`.
             UnbraidError: an array has the wrong type or shape.
         """
         n = self._check(ins)
@@ -66,6 +68,10 @@ class Stream:
     def _check(self, ins: Mapping[str, Array]) -> int:
         """Return the length of a block, once it is known to fit."""
         inputs = self._executor.plan.inputs
+        if not isinstance(ins, Mapping):
+            raise UnbraidError(
+                f"give blocks by input, {{{next(iter(inputs))!r}: block}}, not {type(ins).__name__}"
+            )
         if ins.keys() != inputs.keys():
             raise UnbraidError(f"the inputs are {', '.join(inputs)}, but {', '.join(ins) or 'none'} given")
         for name, data in ins.items():
@@ -117,14 +123,18 @@ def open_stream(
     check_block(max_block)
     registry = registry or Registry.discover()
     loaded = load_graph(graph, registry)
-    checked = loaded.check(registry, rate, {k: Layout.parse(v) for k, v in (layouts or {}).items()})
+    checked = loaded.check(
+        registry, whole_rate(rate), {k: Layout.parse(v) for k, v in (layouts or {}).items()}
+    )
     if realtime:
         late = [node for node in checked.nodes.values() if not node.card.realtime]
         if late:
             raise GraphError(
                 [
                     Problem(
-                        Place(loaded.source, None, f"nodes.{node.name}"), f"{node.card.id!r} cannot run live"
+                        Place(loaded.source, None, f"nodes.{node.name}"),
+                        f"{node.card.id!r} cannot run live",
+                        "run it over files",
                     )
                     for node in late
                 ],

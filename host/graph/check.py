@@ -6,8 +6,16 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from ..contract.errors import GraphError, LayoutRefusedError, PluginError, Problem, nearest
-from ..contract.params import Params, ParamsError, convert, describe
+from ..contract.errors import (
+    GraphError,
+    LayoutRefusedError,
+    PluginError,
+    Problem,
+    UnbraidError,
+    nearest,
+)
+from ..contract.params import Params, ParamsError, convert, convert_one, describe, replaced
+from .curve import Curve
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -21,6 +29,9 @@ if TYPE_CHECKING:
     from .yaml_reader import Path
 
 __all__ = ["CheckedGraph", "CheckedLane", "CheckedNode", "Wire", "check"]
+
+
+MIN_RATE, MAX_RATE = 1_000, 1_536_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,7 +234,7 @@ class _Checker:
             remedy = "`split` takes a layout apart, `join` puts one together"
             self.problem(path, f"node {name!r} ({card.id}): {error}", remedy)
             return None
-        except PluginError as error:
+        except UnbraidError as error:
             self.problem(path, f"node {name!r} ({card.id}): {error}", "this is a fault of the plugin")
             return None
         main = next(iter(inputs.values()), None)
@@ -270,13 +281,25 @@ class _Checker:
             if points and sample <= points[-1][0]:
                 self.problem((*path, i), "points must come in order of time, each at a sample of its own")
             try:
-                given = {**self.document.nodes[node].params, lane.param: value}
-                whole = convert(self.cards[node].params, given)
+                points.append((sample, convert_one(self.cards[node].params, lane.param, value)))
             except ParamsError as error:
                 self.problem((*path, i), f"node {node!r}: {error}")
-                continue
-            points.append((sample, getattr(whole, lane.param)))
         return tuple(points)
+
+    def lanes_together(self, lanes: Iterable[CheckedLane]) -> None:
+        """Check every combination of values that the lanes of one node ever reach."""
+        by_node: dict[str, list[Curve]] = {}
+        for lane in lanes:
+            own = getattr(self.params[lane.node], lane.param)
+            curve = Curve(lane.param, lane.points, linear=lane.linear, default=own)
+            by_node.setdefault(lane.node, []).append(curve)
+        for node, curves in by_node.items():
+            for sample in sorted({0, *(sample for curve in curves for sample in curve.changes())}):
+                try:
+                    replaced(self.params[node], {curve.param: curve.value(sample) for curve in curves})
+                except ParamsError as error:
+                    path = ("automation", f"{node}.{curves[0].param}")
+                    self.problem(path, f"node {node!r} at sample {sample}: {error}")
 
 
 def _sort(waiting: Mapping[str, set[str]], free: Iterable[str]) -> dict[str, None]:
@@ -321,6 +344,10 @@ def check(document: Document, registry: Registry, rate: int, layouts: Mapping[st
         GraphError: with every problem found, in order of lines.
     """
     checker = _Checker(document, registry, rate)
+    if not MIN_RATE <= rate <= MAX_RATE:
+        remedy = f"rates from {MIN_RATE} to {MAX_RATE} Hz can be processed"
+        checker.problem((), f"the inputs' rate is {rate} Hz", remedy)
+        checker.raise_if_any()
     for name, declared in document.inputs.items():
         actual = layouts.get(name, declared)
         if actual is None:
@@ -348,6 +375,8 @@ def check(document: Document, registry: Registry, rate: int, layouts: Mapping[st
     order = checker.order()
     inputs = {name: checker.node_layouts(name) for name in order}
     lanes = [checker.lane(lane) for lane in document.lanes]
+    checker.raise_if_any()
+    checker.lanes_together(lane for lane in lanes if lane is not None)
     checker.raise_if_any()
     return _assemble(checker, order, inputs, wanted, lanes)
 

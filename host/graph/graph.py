@@ -113,6 +113,7 @@ class Graph:
         self,
         name: str,
         use: str,
+        /,
         *sources: str | NodeHandle,
         device: str = "cpu",
         **params: Any,
