@@ -38,6 +38,7 @@ def _programme(path: Path, minutes: float) -> None:
 def _contest(minutes: float) -> Contest:
     @contextmanager
     def opened() -> Iterator[dict[str, Callable[[], object]]]:
+        """Make the programme and the two commands."""
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
             source, graph = folder / "in.wav", folder / "graph.yaml"

@@ -94,12 +94,21 @@ class NodeError(UnbraidError):
         plugin: the id of its plugin.
         sample: first sample of the block in which it failed, in programme time at the graph's rate; None
             when no audio had run.
+        place: where the node stands in the graph, if known.
     """
 
-    def __init__(self, node: str, plugin: str, sample: int | None, reason: str) -> None:
-        self.node, self.plugin, self.sample, self.reason = node, plugin, sample, reason
+    def __init__(
+        self,
+        node: str,
+        plugin: str,
+        sample: int | None,
+        reason: str,
+        place: Place | None = None,
+    ) -> None:
+        self.node, self.plugin, self.sample, self.reason, self.place = node, plugin, sample, reason, place
+        where = "" if place is None else f"{place}: "
         when = "" if sample is None else f" at sample {sample}"
-        super().__init__(f"node {node!r} ({plugin}) failed{when}: {reason}")
+        super().__init__(f"{where}node {node!r} ({plugin}) failed{when}: {reason}")
 
 
 class Cancelled(UnbraidError):  # noqa: N818 - not a fault: the caller asked for it

@@ -127,13 +127,13 @@ class Drive:
             piece = block[:, first:last]
             bad = first_non_finite(piece)
             if bad >= 0:
-                wire = self.executor.plan.graph.outputs[name][0]
-                plugin = self.executor.plan.graph.nodes[wire.node].card.id if wire.port else "input"
-                sample = position + first + bad - signal.latency
-                raise NodeError(
-                    wire.node,
-                    plugin,
-                    sample,
-                    f"its output {wire} holds a non-finite sample (made there or before)",
-                )
+                raise self._non_finite(name, position + first + bad - signal.latency)
             self.sinks[name].write(piece)
+
+    def _non_finite(self, output: str, sample: int) -> NodeError:
+        graph = self.executor.plan.graph
+        wire = graph.outputs[output][0]
+        node = graph.nodes.get(wire.node)
+        plugin, place = (node.card.id, node.place) if node else ("input", None)
+        reason = f"its output {wire} holds a non-finite sample (made there or before)"
+        return NodeError(wire.node, plugin, sample, reason, place)

@@ -195,7 +195,9 @@ class Executor:
             raise self._failed(step, f"set() failed: {one_line(error)}") from error
 
     def _failed(self, step: Step, reason: str) -> NodeError:
-        return NodeError(step.name, step.plugin, max(0, self.position - step.latency_in), reason)
+        node = self.plan.graph.nodes.get(step.name)
+        sample = max(0, self.position - step.latency_in)
+        return NodeError(step.name, step.plugin, sample, reason, node.place if node else None)
 
     def reset(self) -> None:
         """Go back to the beginning: every processor as freshly prepared, parameters as at the start.

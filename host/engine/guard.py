@@ -85,7 +85,9 @@ def prepare(processor: Processor, spec: Spec, node: CheckedNode) -> None:
     except PluginError as error:
         raise PluginError(f"{node.place}: node {node.name!r} ({node.card.id}): {one_line(error)}") from error
     except (Exception, SystemExit) as error:
-        raise NodeError(node.name, node.card.id, None, f"prepare() raised {one_line(error)}") from error
+        raise NodeError(
+            node.name, node.card.id, None, f"prepare() raised {one_line(error)}", node.place
+        ) from error
 
 
 def process_first(processor: Processor, ins: Mapping[str, Array], outs: Mapping[str, Array]) -> None:

@@ -151,6 +151,7 @@ class _Builder:
         return {port: self.delayed(signal, latest - signal.latency) for port, signal in signals.items()}
 
     def node(self, node: CheckedNode) -> None:
+        """Add a node: delays on its early inputs, its processor, and its residual where one is wanted."""
         sources = {port.name: self.signals[node.sources[port.name]] for port in node.ports.inputs}
         ins = self.aligned(sources)
         residual = node.card.residual if node.card.residual in node.wanted else None
@@ -177,6 +178,7 @@ class _Builder:
         outs: dict[str, Signal],
         latency: int,
     ) -> None:
+        """Add the step that forms what a separator left over: the late input minus its other outputs."""
         whole = self.delayed(next(iter(ins.values())), latency)
         parts = {"in": whole, **{f"minus {port}": signal for port, signal in outs.items()}}
         tail = max(signal.tail for signal in parts.values())

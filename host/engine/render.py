@@ -49,6 +49,7 @@ class _Files:
                     )
 
     def open_outputs(self, checked: CheckedGraph, drive: Drive, folder: Path, options: RenderOptions) -> None:
+        """Open a writer for every output, in a folder that is made if it is missing."""
         first = next(iter(self.readers.values()))
         self._make(folder)
         for name, (wire, asked) in checked.outputs.items():
@@ -153,22 +154,26 @@ def render(
         files.abort()
         registry.notify("unbraid_render_failed", error=error)
         raise
+    report = _report(loaded.source, files, drive, time.perf_counter() - started, warnings)
+    complaints = registry.notify("unbraid_render_finished", report=report)
+    return replace(report, warnings=(*report.warnings, *complaints))
+
+
+def _report(graph: str, files: _Files, drive: Drive, seconds: float, warnings: list[str]) -> RenderReport:
     first = next(iter(files.readers.values()))
-    report = RenderReport(
-        graph=loaded.source,
-        inputs={name: str(path) for name, path in paths.items()},
+    return RenderReport(
+        graph=graph,
+        inputs={name: reader.name for name, reader in files.readers.items()},
         outputs=tuple(
             OutputReport(name, w.path, w.rate, str(w.layout), w.length, w.subtype, w.clipped)
             for name, w in files.writers.items()
         ),
         programme=first.length / first.rate,
-        seconds=time.perf_counter() - started,
+        seconds=seconds,
         latency=drive.executor.plan.latency,
         zeroed=drive.zeroed,
         warnings=tuple(warnings),
     )
-    complaints = registry.notify("unbraid_render_finished", report=report)
-    return replace(report, warnings=(*report.warnings, *complaints))
 
 
 def _same(path: Path, other: Path) -> bool:

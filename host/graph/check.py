@@ -108,6 +108,7 @@ class _Checker:
     # Pass 1: each node by itself.
 
     def node_alone(self, node: NodeEntry) -> None:
+        """Find a node's card, convert its parameters, ask for its ports."""
         path = ("nodes", node.name)
         try:
             card = self.registry.card(node.use)
@@ -151,6 +152,7 @@ class _Checker:
         return None
 
     def resolve_port(self, source: Source) -> Wire | None:
+        """Return the wire of a node's named or only output, or None after noting why there is none."""
         names = [port.name for port in self.ports[source.node].outputs]
         if source.port in names:
             return Wire(source.node, source.port)
@@ -165,6 +167,7 @@ class _Checker:
         return None
 
     def node_wires(self, node: NodeEntry) -> None:
+        """Resolve what feeds each input of a node, given by position or by name."""
         if node.name not in self.ports:
             return
         path = ("nodes", node.name, "from")
@@ -224,6 +227,7 @@ class _Checker:
     # Pass 4: layouts and rates, in order.
 
     def node_layouts(self, name: str) -> dict[str, Layout] | None:
+        """Return the layouts of a node's inputs and note those of its outputs."""
         card, path = self.cards[name], ("nodes", name)
         inputs = {port: self.layouts[wire] for port, wire in self.wires[name].items() if wire in self.layouts}
         if len(inputs) < len(self.ports[name].inputs):
@@ -252,6 +256,7 @@ class _Checker:
         return min((rate for rate in card.rates if rate > self.rate), default=max(card.rates))
 
     def lane(self, lane: Lane) -> CheckedLane | None:
+        """Check that a lane's parameter exists and can be automated as asked."""
         node, path = lane.node, lane.path
         if node not in self.document.nodes:
             self.problem(path, f"no node is named {node!r}", nearest(node, self.document.nodes))

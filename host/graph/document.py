@@ -134,6 +134,7 @@ class _Reading:
         return found or {"mix": None}
 
     def node(self, name: str, value: Any) -> NodeEntry | None:
+        """Take one node's entry apart."""
         path = ("nodes", name)
         self.name(name, path)
         entry = self.mapping(value, path, ("use", "from", "params", "device"))
@@ -149,6 +150,7 @@ class _Reading:
         )
 
     def output(self, name: str, value: Any) -> OutputEntry | None:
+        """Take one output's entry apart: a source, or a mapping with one."""
         path = ("outputs", name)
         self.name(name, path)
         if not isinstance(value, dict):
@@ -164,6 +166,7 @@ class _Reading:
         return OutputEntry(name, self.source(entry["from"], (*path, "from")), subtype)
 
     def lane(self, target: str, value: Any) -> Lane | None:
+        """Take one automation entry apart: a list of points, or a mapping with them."""
         path: Path = ("automation", target)
         node, dot, param = target.partition(".")
         if not dot:
