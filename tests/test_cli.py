@@ -480,7 +480,8 @@ def test_a_plugin_that_raises_in_the_middle_is_one_line_and_no_file(stranger: Pa
     done = _outside(stranger, *arguments)
     assert (done.code, done.out) == (1, "")
     assert done.err == (
-        "unbraid: touchy.yaml:3: nodes.t: node 't' (touchy) failed at sample 12000: ValueError: I do not like this sample\n"
+        "unbraid: touchy.yaml:3: nodes.t: node 't' (touchy) failed at sample 12000: "
+        "ValueError: I do not like this sample\n"
     )
     assert not Path("out").exists()
     done = _outside(stranger, *arguments, "--json")

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from ..contract.params import Params
-    from ..contract.processor import Array
+    from ..contract.processor import Array, Processor
     from .plan import Plan, Signal, Step
 
 __all__ = ["Executor"]
@@ -36,6 +36,7 @@ class _Call:
     """One processor called from Python."""
 
     step: Step
+    processor: Processor
     ins: Mapping[str, Array]
     outs: Mapping[str, Array]
 
@@ -96,7 +97,7 @@ class Executor:
             ins = {port: self._read_only(signal, n) for port, signal in step.ins.items()}
             outs = {port: self._view(signal, n) for port, signal in step.outs.items()}
             # Behind proxies: an author who writes outs["out"] = y instead of outs["out"][:] = y hears of it.
-            work.append(_Call(step, MappingProxyType(ins), MappingProxyType(outs)))
+            work.append(_Call(step, step.processor, MappingProxyType(ins), MappingProxyType(outs)))
         if compiled:
             work.append(self._bind_run(compiled, n))
         return _Binding(
@@ -152,7 +153,8 @@ class Executor:
         if self._failure is not None:
             raise UnbraidError(f"this stream has failed ({self._failure}); reset it or open another")
         try:
-            self._automate()
+            if self.position != self._applied:
+                self._automate()
             for item in self.binding(n).work:
                 if isinstance(item, _Call):
                     self._call(item)
@@ -164,14 +166,16 @@ class Executor:
         self.position += n
 
     def _call(self, item: _Call) -> None:
+        step, processor = item.step, item.processor
         try:
-            if self.position == 0:
-                process_first(item.step.processor, item.ins, item.outs)
+            if self.position:
+                processor.process(item.ins, item.outs)
             else:
-                item.step.processor.process(item.ins, item.outs)
-            check_declared(item.step.processor, item.step.latency, "process()")
+                process_first(processor, item.ins, item.outs)
+            if processor.latency != step.latency:
+                check_declared(processor, step.latency, "process()")
         except (Exception, SystemExit) as error:
-            raise self._failed(item.step, one_line(error)) from error
+            raise self._failed(step, one_line(error)) from error
 
     def _run(self, item: _Run, n: int) -> None:
         try:
@@ -181,8 +185,6 @@ class Executor:
             raise self._failed(item.steps[error.row], reason) from None
 
     def _automate(self) -> None:
-        if self.position == self._applied:
-            return
         for name, params in self.plan.automation.due(self._applied, self.position).items():
             self._set(self._nodes[name], params)
         self._applied = self.position
