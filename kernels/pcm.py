@@ -10,7 +10,7 @@ from numba import njit, types
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-__all__ = ["first_non_finite", "interleave", "planar", "quantise"]
+__all__ = ["first_non_finite", "interleave", "quantise"]
 
 _F2, _F2W = types.Array(types.float32, 2, "A", readonly=True), types.float32[:, ::1]
 
@@ -30,13 +30,6 @@ def _first_non_finite(x: Any) -> Any:
                     earliest = min(earliest, i)
                     break
     return earliest if earliest < x.shape[1] else -1
-
-
-@njit([types.void(_F2, _F2W)], cache=True, nogil=True)
-def _planar(x: Any, out: Any) -> None:
-    for c in range(out.shape[0]):
-        for i in range(out.shape[1]):
-            out[c, i] = x[i, c]
 
 
 @njit([types.void(_F2, _F2W)], cache=True, nogil=True)
@@ -67,11 +60,6 @@ def first_non_finite(x: npt.NDArray[np.float32]) -> int:
         1
     """
     return int(_first_non_finite(x))
-
-
-def planar(x: npt.NDArray[np.float32], out: npt.NDArray[np.float32]) -> None:
-    """Write interleaved ``x [samples, channels]`` into ``out [channels, samples]``."""
-    _planar(x, out)
 
 
 def interleave(x: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:

@@ -123,6 +123,7 @@ class _Builder:
             frame.size += size
 
     def put(self, value: Any, line: int, size: int = 1, depth: int = 0) -> None:
+        """Place a finished value: as the document, an item, a mapping's next key or that key's value."""
         self.count(line, size)
         self.fits(line, depth)
         if not self.stack:
@@ -187,6 +188,7 @@ class _Builder:
         self.put(value, line)
 
     def event(self, event: Any) -> None:
+        """Take one of ruamel's events."""
         kind = type(event).__name__
         line = self.line = event.start_mark.line + 1 if event.start_mark is not None else 1
         if getattr(event, "tag", None) is not None and str(event.tag) != "!":
