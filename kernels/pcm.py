@@ -2,54 +2,29 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numba import njit, types
+
+from .machine import Kernel, address_of
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
 __all__ = ["first_non_finite", "interleave", "quantise"]
 
-_F2, _F2W = types.Array(types.float32, 2, "A", readonly=True), types.float32[:, ::1]
+_first_non_finite = Kernel("pcm.first_non_finite", 4)
+_interleave = Kernel("pcm.interleave", 5)
+_quantise = Kernel("pcm.quantise", 6)
 
 
-@njit([types.int64(_F2)], cache=True, nogil=True)
-def _first_non_finite(x: Any) -> Any:
-    # The exponent is all ones in NaN and infinity alone; x - x is NaN there and 0 elsewhere, so a sum
-    # tells without a branch per sample, and only a block that has one is searched.
-    earliest = x.shape[1]
-    for c in range(x.shape[0]):
-        total = np.float32(0)
-        for i in range(x.shape[1]):
-            total += x[c, i] - x[c, i]
-        if total != 0:
-            for i in range(x.shape[1]):
-                if x[c, i] - x[c, i] != 0:
-                    earliest = min(earliest, i)
-                    break
-    return earliest if earliest < x.shape[1] else -1
-
-
-@njit([types.void(_F2, _F2W)], cache=True, nogil=True)
-def _interleave(x: Any, out: Any) -> None:
-    for c in range(x.shape[0]):
-        for i in range(x.shape[1]):
-            out[i, c] = x[c, i]
-
-
-@njit([types.int64(_F2, types.int32[:, ::1], types.int64)], cache=True, nogil=True)
-def _quantise(x: Any, out: Any, bits: Any) -> Any:
-    scale = np.float64(1 << (bits - 1))
-    top, shift = scale - 1.0, 32 - bits
-    clipped = 0
-    for c in range(x.shape[0]):
-        for i in range(x.shape[1]):
-            value = np.rint(np.float64(x[c, i]) * scale)
-            clipped += (value > top) | (value < -scale)
-            out[i, c] = np.int32(np.int64(min(max(value, -scale), top)) << shift)
-    return clipped
+def _planar(x: npt.NDArray[np.float32]) -> tuple[npt.NDArray[np.float32], tuple[int, int, int]]:
+    """Return the block with samples side by side in each channel, and its channels, samples, stride."""
+    if x.dtype != np.float32 or x.ndim != 2:
+        raise ValueError(f"a block is float32 [channels, samples], not {x.dtype} {x.shape}")
+    if x.shape[1] > 1 and x.strides[1] != x.itemsize:
+        x = np.ascontiguousarray(x)
+    return x, (x.shape[0], x.shape[1], x.strides[0])
 
 
 def first_non_finite(x: npt.NDArray[np.float32]) -> int:
@@ -59,13 +34,15 @@ def first_non_finite(x: npt.NDArray[np.float32]) -> int:
         >>> first_non_finite(np.array([[0, 1, np.nan], [0, np.inf, 0]], np.float32))
         1
     """
-    return int(_first_non_finite(x))
+    x, shape = _planar(x)
+    return _first_non_finite(address_of(x), *shape)
 
 
 def interleave(x: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     """Return planar ``x [channels, samples]`` as ``[samples, channels]``."""
     out = np.empty(x.shape[::-1], np.float32)
-    _interleave(x, out)
+    x, shape = _planar(x)
+    _interleave(address_of(x), address_of(out), *shape)
     return out
 
 
@@ -85,4 +62,5 @@ def quantise(x: npt.NDArray[np.float32], bits: int) -> tuple[npt.NDArray[np.int3
         ([16384, -32768, 32767], 1)
     """
     out = np.empty(x.shape[::-1], np.int32)
-    return out, int(_quantise(x, out, bits))
+    x, shape = _planar(x)
+    return out, _quantise(address_of(x), address_of(out), *shape, bits)

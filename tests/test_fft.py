@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from unbraid.kernels.fft import Fft, Geometry
-from unbraid.kernels.fft.layout import WIDTHS
+from unbraid.kernels.code.fft.layout import WIDTHS, Geometry
+from unbraid.kernels.fft import Fft
 
 LENGTHS = (441, 480, 512, 882, 960, 1024, 1920, 2048, 4096, 6144, 8192)
 CASES = [(n, w) for n in LENGTHS for w in WIDTHS if n % w**2 == 0 and not (w == 1 and n % 16 == 0)]

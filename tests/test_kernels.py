@@ -11,10 +11,11 @@ import scipy.signal
 from hypothesis import given
 from hypothesis import strategies as st
 
+from unbraid.host.contract import Compiled
 from unbraid.kernels import nodes
 from unbraid.kernels.fifo import Fifo
 from unbraid.kernels.pcm import first_non_finite, interleave, quantise
-from unbraid.kernels.program import NODE, CompiledCallError, call_once, run_program
+from unbraid.kernels.program import CompiledCallError, Program, call_once, node_signature
 from unbraid.kernels.stft import StreamingIstft, StreamingStft
 from unbraid.kernels.windows import dual_window, root_hann
 from unbraid.plugins.filters import butterworth
@@ -182,17 +183,15 @@ def test_mix_subtract_and_copy_do_what_numpy_does() -> None:
 def test_a_program_stops_at_the_row_that_fails_and_says_which() -> None:
     from numba import cfunc
 
-    @cfunc(NODE)
+    @cfunc(node_signature())
     def fail(state: Any, ins: Any, outs: Any, n: Any) -> Any:
         return -7
 
     x, out = noise(1, 4), np.zeros((1, 4), np.float32)
     state = nodes.MixState(1, np.ones(1, np.float32))
-    good = [state.function, state.address]
-    sources, sinks = np.array([x.ctypes.data]), np.array([out.ctypes.data])
-    pointers = [sources.ctypes.data, sinks.ctypes.data]
+    good, bad = Compiled(state.function, state.address, state), Compiled(fail.address, 0, fail)
     with pytest.raises(CompiledCallError) as caught:
-        run_program(np.array([[*good, *pointers], [fail.address, 0, *pointers], [*good, *pointers]]), 4)
+        Program((compiled, [x], [out]) for compiled in (good, bad, good)).run(4)
     assert (caught.value.row, caught.value.code) == (1, -7)
     np.testing.assert_array_equal(out, x)
 

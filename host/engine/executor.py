@@ -13,14 +13,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ...kernels.program import CompiledCallError, channel_pointers, run_program
+from ...kernels.program import CompiledCallError, Program
 from ..contract.errors import NodeError, UnbraidError, one_line
 from .guard import check_declared, process_first
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-    import numpy.typing as npt
 
     from ..contract.params import Params
     from ..contract.processor import Array, Processor
@@ -46,8 +44,7 @@ class _Run:
     """Compiled steps called one after another without the interpreter."""
 
     steps: list[Step]
-    program: npt.NDArray[np.int64]
-    pointers: list[npt.NDArray[np.int64]]
+    program: Program
 
 
 @dataclass(slots=True)
@@ -107,14 +104,13 @@ class Executor:
         )
 
     def _bind_run(self, steps: list[Step], n: int) -> _Run:
-        rows, pointers = [], []
+        calls = []
         for step in steps:
             assert step.compiled is not None  # noqa: S101 - the caller sorted them
-            sources = channel_pointers([self._view(signal, n) for signal in step.ins.values()])
-            sinks = channel_pointers([self._view(signal, n) for signal in step.outs.values()])
-            pointers += [sources, sinks]
-            rows.append([step.compiled.address, step.compiled.state, sources.ctypes.data, sinks.ctypes.data])
-        return _Run(list(steps), np.array(rows, np.int64), pointers)
+            sources = [self._view(signal, n) for signal in step.ins.values()]
+            sinks = [self._view(signal, n) for signal in step.outs.values()]
+            calls.append((step.compiled, sources, sinks))
+        return _Run(list(steps), Program(calls))
 
     def binding(self, n: int) -> _Binding:
         """Return the binding for blocks of ``n`` samples, newest 64 kept."""
@@ -179,7 +175,7 @@ class Executor:
 
     def _run(self, item: _Run, n: int) -> None:
         try:
-            run_program(item.program, n)
+            item.program.run(n)
         except CompiledCallError as error:
             reason = f"its compiled function returned {error.code}"
             raise self._failed(item.steps[error.row], reason) from None

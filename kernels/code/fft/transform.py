@@ -1,13 +1,11 @@
-"""Transforms: the passes of one geometry, emitted as machine code and called on split complex arrays."""
+"""Transforms: the passes of one geometry, emitted as LLVM code over split complex arrays."""
 
 from __future__ import annotations
 
-from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import numpy as np
 from llvmlite import ir
-from numba import njit, types
+from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
@@ -15,11 +13,9 @@ from .codelets import Codelets
 from .layout import Geometry
 
 if TYPE_CHECKING:
-    import numpy.typing as npt
-
     from .codelets import Pair
 
-__all__ = ["Fft"]
+__all__ = ["transform"]
 
 _types: Any = types
 _INT = ir.IntType(64)
@@ -116,7 +112,7 @@ class _Passes:
 
 def _emitter(geometry: Geometry, *, inverse: bool) -> Any:
     @intrinsic
-    def transform(typingctx: Any, real: Any, imaginary: Any, twiddles: Any) -> Any:
+    def emitted(typingctx: Any, real: Any, imaginary: Any, twiddles: Any) -> Any:
         def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
             pointer = ir.FloatType().as_pointer()
             arrays = _Arrays(*(builder.inttoptr(address, pointer) for address in args))
@@ -125,86 +121,16 @@ def _emitter(geometry: Geometry, *, inverse: bool) -> Any:
 
         return _types.void(_types.int64, _types.int64, _types.int64), codegen
 
-    return transform
+    return emitted
 
 
-@cache
-def _compiled(geometry: Geometry, *, inverse: bool) -> Any:
-    """Return ``f(real, imaginary, twiddles, count)`` over addresses, for ``count`` transforms in a row."""
-    transform, step = _emitter(geometry, inverse=inverse), 4 * geometry.length
+def transform(length: int, width: int, inverse: int) -> Any:
+    """Return the kernel ``(real, imaginary, twiddles, count)``: ``count`` transforms in a row, in place."""
+    one, step = _emitter(Geometry(length, width), inverse=bool(inverse)), 4 * length
 
-    @njit(_types.void(_types.int64, _types.int64, _types.int64, _types.int64), nogil=True)  # type: ignore[untyped-decorator]
-    def run(real: Any, imaginary: Any, twiddles: Any, count: Any) -> None:
+    def run(real: Any, imaginary: Any, twiddles: Any, count: Any) -> Any:
         for i in range(count):
-            transform(real + i * step, imaginary + i * step, twiddles)
+            one(real + i * step, imaginary + i * step, twiddles)
+        return 0
 
     return run
-
-
-class Fft:
-    """A complex FFT of one length, in place on real and imaginary parts held apart.
-
-    The forward transform leaves its result in a permuted order, which the inverse takes back: position p
-    holds frequency ``order[p]``. Work between the two can be done in that order, so nothing is ever
-    sorted. Neither scales: forward then inverse multiplies by ``length``.
-
-    Args:
-        length: complex points, 2^a 3^b 5^c 7^d, at most 2^20.
-        width: float32 lanes of a vector, 16, 8, 4 or 1; by default the widest whose square divides the
-            length, at most 8. Each is correct on any CPU.
-
-    Raises:
-        ValueError: length or width cannot be.
-
-    Example:
-        >>> fft = Fft(64)
-        >>> real, imaginary = np.zeros(64, np.float32), np.zeros(64, np.float32)
-        >>> real[1] = 1
-        >>> fft.forward(real, imaginary)
-        >>> k = int(np.flatnonzero(fft.order == 16)[0])
-        >>> round(float(real[k]), 6), round(float(imaginary[k]), 6)
-        (0.0, -1.0)
-    """
-
-    def __init__(self, length: int, width: int | None = None) -> None:
-        self.geometry = Geometry.widest(length, 8) if width is None else Geometry(length, width)
-        self.length = length
-        self._twiddles = self.geometry.twiddles
-        self._forward = _compiled(self.geometry, inverse=False)
-        self._inverse = _compiled(self.geometry, inverse=True)
-
-    @property
-    def order(self) -> npt.NDArray[np.intp]:
-        """The frequency that stands at each position after `forward`, ``[length]``."""
-        return self.geometry.order
-
-    def forward(self, real: npt.NDArray[np.float32], imaginary: npt.NDArray[np.float32]) -> None:
-        """Transform in place: float32 ``[..., length]``, C-contiguous, natural order to `order`.
-
-        Raises:
-            ValueError: the arrays have another type, shape or layout.
-        """
-        self._forward(*self._addresses(real, imaginary))
-
-    def inverse(self, real: npt.NDArray[np.float32], imaginary: npt.NDArray[np.float32]) -> None:
-        """Transform back in place, `order` to natural order, times ``length``.
-
-        Raises:
-            ValueError: the arrays have another type, shape or layout.
-        """
-        self._inverse(*self._addresses(real, imaginary))
-
-    def _addresses(self, real: Any, imaginary: Any) -> tuple[int, int, int, int]:
-        for name, part in (("real", real), ("imaginary", imaginary)):
-            fits = isinstance(part, np.ndarray) and part.dtype == np.float32 and part.flags.carray
-            if not fits or part.ndim < 1 or part.shape[-1] != self.length:
-                seen = f"{part.dtype} {part.shape}" if isinstance(part, np.ndarray) else type(part).__name__
-                raise ValueError(
-                    f"{name} must be writable C-contiguous float32 [..., {self.length}], not {seen}",
-                )
-        if real.shape != imaginary.shape or np.shares_memory(real, imaginary):
-            raise ValueError(
-                f"real {real.shape} and imaginary {imaginary.shape} must be apart and of one shape"
-            )
-        count = real.size // self.length
-        return real.ctypes.data, imaginary.ctypes.data, self._twiddles.ctypes.data, count

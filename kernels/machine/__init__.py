@@ -1,0 +1,21 @@
+"""From a kernel's source to the address of machine code: compiled once, kept on disk, loaded in milliseconds.
+
+numba compiles; what is kept is the object code alone, so a process that finds all its kernels in the
+cache loads them through llvmlite and never imports numba.
+"""
+
+from __future__ import annotations
+
+from .cache import cache_folder
+from .kernel import CompileReport, Kernel, compilations
+from .memory import address_of, aligned, row_addresses
+
+__all__ = [
+    "CompileReport",
+    "Kernel",
+    "address_of",
+    "aligned",
+    "cache_folder",
+    "compilations",
+    "row_addresses",
+]

@@ -1,0 +1,98 @@
+"""Kernel: the name of a compiled function, which becomes an address when it is first needed."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from functools import cached_property
+from time import perf_counter
+from typing import Any
+
+__all__ = ["CompileReport", "Kernel", "compilations"]
+
+_LOCK = threading.RLock()
+_COMPILED: list[CompileReport] = []
+
+
+@dataclass(frozen=True)
+class CompileReport:
+    """One compilation in this process.
+
+    Attributes:
+        name: the kernel.
+        seconds: how long it took.
+        kept: whether the object code could be written to the cache.
+    """
+
+    name: str
+    seconds: float
+    kept: bool
+
+
+def compilations() -> tuple[CompileReport, ...]:
+    """Return what this process had to compile so far; nothing where the cache was warm."""
+    return tuple(_COMPILED)
+
+
+class Kernel:
+    """A function in `unbraid.kernels.code`, as machine code; loaded from the cache or compiled at first use.
+
+    Every argument is an int64: a count, or the address of memory that the caller keeps alive. Calling
+    releases the interpreter's lock.
+
+    Args:
+        source: module and function below `unbraid.kernels.code`, ``"nodes.mix"``.
+        arguments: how many it takes, 1 to 10.
+        key: constants compiled in, by name: the source's function takes them and returns the kernel.
+
+    Example:
+        >>> import numpy as np
+        >>> x = np.array([[0.0, np.nan]], np.float32)
+        >>> Kernel("pcm.first_non_finite", 5)(x.ctypes.data, 1, 2, 8, 4)
+        1
+    """
+
+    def __init__(self, source: str, arguments: int, **key: int) -> None:
+        self.source, self.arguments, self.key = source, arguments, key
+
+    @property
+    def name(self) -> str:
+        """The source with its key, fit for a file name."""
+        return "-".join([self.source, *(f"{name}{value}" for name, value in self.key.items())])
+
+    @cached_property
+    def address(self) -> int:
+        """The function's address, ``int64 f(int64, ...)``; valid to the end of the process."""
+        from .cache import load_object
+        from .load import link
+
+        symbol = "unbraid." + self.name
+        with _LOCK:
+            return link(load_object(self.name) or self._compiled(symbol), symbol)
+
+    def _compiled(self, symbol: str) -> bytes:
+        from .build import build
+        from .cache import store_object
+
+        started = perf_counter()
+        code = build(self.source, self.arguments, self.key, symbol)
+        kept = store_object(self.name, code)
+        _COMPILED.append(CompileReport(self.name, perf_counter() - started, kept))
+        return code
+
+    @cached_property
+    def function(self) -> Any:
+        """The function as a cffi callable; the fastest way to call it many times."""
+        from ._signatures import ffi
+
+        return ffi.cast(f"words{self.arguments}", self.address)
+
+    def __call__(self, *arguments: int) -> int:
+        """Call it; returns what its body returns."""
+        return int(self.function(*arguments))
+
+    def warm_up(self) -> bool:
+        """Make sure the cache has it; return whether it had to be compiled."""
+        before = len(_COMPILED)
+        _ = self.address
+        return len(_COMPILED) > before
