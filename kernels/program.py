@@ -7,7 +7,7 @@ A call through an address costs about 5 ns.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -42,8 +42,9 @@ class CompiledCallError(RuntimeError):
 
 def node_signature() -> object:
     """Return numba's type of a compiled node, for ``@cfunc(node_signature(), cache=True)``; imports numba."""
-    from numba import types
+    from numba import types as untyped
 
+    types: Any = untyped
     channels = types.CPointer(types.CPointer(types.float32))
     return types.int32(types.voidptr, channels, channels, types.int64)
 

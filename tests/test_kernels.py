@@ -189,7 +189,7 @@ def test_a_program_stops_at_the_row_that_fails_and_says_which() -> None:
 
     x, out = noise(1, 4), np.zeros((1, 4), np.float32)
     state = nodes.MixState(1, np.ones(1, np.float32))
-    good, bad = Compiled(state.function, state.address, state), Compiled(fail.address, 0, fail)
+    good, bad = Compiled(state.function, state.address, state), Compiled(int(fail.address or 0), 0, fail)
     with pytest.raises(CompiledCallError) as caught:
         Program((compiled, [x], [out]) for compiled in (good, bad, good)).run(4)
     assert (caught.value.row, caught.value.code) == (1, -7)
