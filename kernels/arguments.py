@@ -11,7 +11,9 @@ from .errors import KernelError
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-__all__ = ["check_array"]
+__all__ = ["check_array", "described", "is_float32"]
+
+_FLOAT32 = np.dtype(np.float32)
 
 #: An exact length, a name for any length of at least one, or None for any length.
 Length = int | str | None
@@ -39,17 +41,32 @@ def check_array(
         Traceback (most recent call last):
         unbraid.kernels.errors.KernelError: x must be float32 [2, samples], not float64 [2, 3]
     """
-    wanted = f"{np.dtype(dtype)} [{', '.join('any' if n is None else str(n) for n in shape)}]"
-    if not isinstance(array, np.ndarray):
-        raise KernelError(f"{name} must be a NumPy array, {wanted}, not {type(array).__name__}")
-    seen = f"{array.dtype} [{', '.join(map(str, array.shape))}]"
-    if array.dtype != np.dtype(dtype) or array.ndim != len(shape):
-        raise KernelError(f"{name} must be {wanted}, not {seen}")
-    for given, want in zip(array.shape, shape, strict=True):
-        if given != want if isinstance(want, int) else isinstance(want, str) and given < 1:
-            raise KernelError(f"{name} must be {wanted}, not {seen}")
+    fits = isinstance(array, np.ndarray) and array.dtype == dtype and array.ndim == len(shape)
+    if not fits or not all(map(_length_fits, array.shape, shape)):  # type: ignore[attr-defined]
+        lengths = ", ".join("any" if n is None else str(n) for n in shape)
+        raise KernelError(f"{name} must be {np.dtype(dtype)} [{lengths}], not {described(array)}")
+    assert isinstance(array, np.ndarray)  # noqa: S101 - seen above
     if not array.flags.c_contiguous:
-        raise KernelError(f"{name} {seen} must be C-contiguous; pass numpy.ascontiguousarray({name})")
+        raise KernelError(f"{name} {described(array)} must be C-contiguous; use numpy.ascontiguousarray")
     if writable and not array.flags.writeable:
-        raise KernelError(f"{name} {seen} must be writable")
+        raise KernelError(f"{name} {described(array)} must be writable")
     return array
+
+
+def _length_fits(given: int, wanted: Length) -> bool:
+    return given == wanted if isinstance(wanted, int) else wanted is None or given >= 1
+
+
+def described(array: object) -> str:
+    """Return type and shape, for messages.
+
+    Example:
+        >>> described(np.zeros((2, 3))), described(None)
+        ('float64 [2, 3]', 'NoneType')
+    """
+    return f"{array.dtype} {list(array.shape)}" if isinstance(array, np.ndarray) else type(array).__name__
+
+
+def is_float32(array: object, shape: tuple[int, ...]) -> bool:
+    """Return whether this is a float32 array of this shape, of any layout; cheap enough for every block."""
+    return isinstance(array, np.ndarray) and array.dtype == _FLOAT32 and array.shape == shape

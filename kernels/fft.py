@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .arguments import check_array
 from .code.fft.layout import Geometry
+from .errors import KernelError
 from .machine import Kernel, address_of, aligned
 
 if TYPE_CHECKING:
@@ -46,8 +48,8 @@ class Fft:
         self._twiddles = aligned(self.geometry.twiddles.size)
         self._twiddles[:] = self.geometry.twiddles
         key = {"length": length, "width": self.geometry.width}
-        self._forward = Kernel("fft.transform.transform", 4, **key, inverse=0)
-        self._inverse = Kernel("fft.transform.transform", 4, **key, inverse=1)
+        self._forward = Kernel("fft.transform.transform", 3, **key, inverse=0)
+        self._inverse = Kernel("fft.transform.transform", 3, **key, inverse=1)
 
     @property
     def order(self) -> npt.NDArray[np.intp]:
@@ -58,29 +60,24 @@ class Fft:
         """Transform in place: float32 ``[..., length]``, C-contiguous, natural order to `order`.
 
         Raises:
-            ValueError: the arrays have another type, shape or layout.
+            KernelError: the arrays have another type, shape or layout.
         """
-        self._forward(*self._addresses(real, imaginary))
+        self._each(self._forward, real, imaginary)
 
     def inverse(self, real: npt.NDArray[np.float32], imaginary: npt.NDArray[np.float32]) -> None:
         """Transform back in place, `order` to natural order, times ``length``.
 
         Raises:
-            ValueError: the arrays have another type, shape or layout.
+            KernelError: the arrays have another type, shape or layout.
         """
-        self._inverse(*self._addresses(real, imaginary))
+        self._each(self._inverse, real, imaginary)
 
-    def _addresses(self, real: Any, imaginary: Any) -> tuple[int, int, int, int]:
-        for name, part in (("real", real), ("imaginary", imaginary)):
-            fits = isinstance(part, np.ndarray) and part.dtype == np.float32 and part.flags.carray
-            if not fits or part.ndim < 1 or part.shape[-1] != self.length:
-                seen = f"{part.dtype} {part.shape}" if isinstance(part, np.ndarray) else type(part).__name__
-                raise ValueError(
-                    f"{name} must be writable C-contiguous float32 [..., {self.length}], not {seen}",
-                )
-        if real.shape != imaginary.shape or np.shares_memory(real, imaginary):
-            raise ValueError(
-                f"real {real.shape} and imaginary {imaginary.shape} must be apart and of one shape"
-            )
-        count = real.size // self.length
-        return address_of(real), address_of(imaginary), address_of(self._twiddles), count
+    def _each(self, kernel: Kernel, real: Any, imaginary: Any) -> None:
+        shape = (*np.shape(real)[:-1], self.length)
+        check_array("real", real, np.float32, shape or (self.length,), writable=True)
+        check_array("imaginary", imaginary, np.float32, shape or (self.length,), writable=True)
+        if np.may_share_memory(real, imaginary):
+            raise KernelError("real and imaginary must not share memory")
+        re, im, table = address_of(real), address_of(imaginary), address_of(self._twiddles)
+        for at in range(0, 4 * real.size, 4 * self.length):
+            kernel(re + at, im + at, table)

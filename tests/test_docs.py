@@ -30,7 +30,7 @@ def test_the_walk_reaches_every_corner() -> None:
     found = set(modules())
     corners = {
         "unbraid.host.contract.params",
-        "unbraid.kernels.stft",
+        "unbraid.kernels.streaming",
         "unbraid.plugins.basics",
         "unbraid.host.cli.app",
     }

@@ -116,10 +116,10 @@ def test_arrays_that_do_not_fit_are_refused_untouched() -> None:
         [0.0] * 64,
         np.float32(1),
     ):
-        with pytest.raises(ValueError, match=r"imaginary must be writable C-contiguous float32 \[..., 64\]"):
+        with pytest.raises(ValueError, match=r"imaginary (must be float32 \[64\]|.*contiguous|.*writable)"):
             fft.forward(good, bad)  # type: ignore[arg-type]
-    with pytest.raises(ValueError, match="must be apart and of one shape"):
+    with pytest.raises(ValueError, match="must not share memory"):
         fft.forward(good, good)
-    with pytest.raises(ValueError, match="must be apart and of one shape"):
+    with pytest.raises(ValueError, match="imaginary must be float32"):
         fft.inverse(good, np.zeros((2, 64), np.float32))
     fft.forward(good, other)

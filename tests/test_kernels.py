@@ -16,7 +16,6 @@ from unbraid.kernels import nodes
 from unbraid.kernels.fifo import Fifo
 from unbraid.kernels.pcm import first_non_finite, interleave, quantise
 from unbraid.kernels.program import CompiledCallError, Program, call_once, node_signature
-from unbraid.kernels.stft import StreamingIstft, StreamingStft
 from unbraid.kernels.windows import dual_window, root_hann
 from unbraid.plugins.filters import butterworth
 
@@ -67,57 +66,6 @@ def test_a_hop_that_cannot_be_is_refused(hop: int) -> None:
 def test_a_window_that_leaves_a_sample_without_weight_is_refused() -> None:
     with pytest.raises(ValueError, match="smaller hop"):
         dual_window(root_hann(512), 512)
-
-
-# Streaming STFT
-
-
-@pytest.mark.parametrize(("n_fft", "hop"), [(512, 128), (2048, 512), (960, 240), (1000, 300)])
-def test_the_streaming_stft_is_scipy_s_on_the_same_grid(n_fft: int, hop: int) -> None:
-    x = noise(2, 10000)
-    stft = StreamingStft(2, n_fft, hop, 700)
-    spectra, at = [], 0
-    for n in cut(10000, 1):
-        spectra.append(stft.push(x[:, at : at + n]))
-        at += n
-    got = np.concatenate(spectra, axis=1)
-    # Frame k covers [(k + 1) hop - n_fft, (k + 1) hop): scipy's frames of the signal after n_fft - hop zeros.
-    padded = np.pad(x.astype(np.float64), ((0, 0), (n_fft - hop, 0)))
-    frames = np.lib.stride_tricks.sliding_window_view(padded, n_fft, axis=1)[:, ::hop][:, : got.shape[1]]
-    window = np.sqrt(scipy.signal.windows.hann(n_fft, sym=False))
-    want = scipy.fft.rfft(frames * window)
-    assert got.dtype == np.complex64
-    assert got.shape == (2, 10000 // hop, n_fft // 2 + 1)
-    np.testing.assert_allclose(got, want, atol=2e-6 * np.abs(want).max())
-
-
-@pytest.mark.parametrize(("n_fft", "hop"), [(512, 128), (960, 480), (1000, 300)])
-def test_analysis_and_synthesis_give_the_signal_back_one_frame_late(n_fft: int, hop: int) -> None:
-    x = noise(2, 9000, seed=2)
-    stft, istft = StreamingStft(2, n_fft, hop, 700), StreamingIstft(2, n_fft, hop, 700)
-    out, at = np.empty_like(x), 0
-    for n in cut(9000, 3):
-        istft.push(stft.push(x[:, at : at + n]))
-        istft.pull(out[:, at : at + n])
-        at += n
-    late = n_fft - 1
-    assert np.all(np.abs(out[:, :late]) < 1e-6)
-    np.testing.assert_allclose(out[:, late:], x[:, :-late], atol=1e-6)
-
-
-@given(seed=st.integers(0, 1000))
-def test_spectra_and_signal_do_not_depend_on_the_cut(seed: int) -> None:
-    x = noise(1, 3000, seed=7)
-    results = []
-    for blocks in ([1] * 3000, cut(3000, seed)):
-        stft, istft = StreamingStft(1, 512, 128, 700), StreamingIstft(1, 512, 128, 700)
-        out, at = np.empty_like(x), 0
-        for n in blocks:
-            istft.push(stft.push(x[:, at : at + n]))
-            istft.pull(out[:, at : at + n])
-            at += n
-        results.append(out)
-    np.testing.assert_array_equal(results[0], results[1])
 
 
 # Compiled nodes

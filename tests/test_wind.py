@@ -127,10 +127,11 @@ def test_hiss_is_not_wind() -> None:
 
 
 def test_each_channel_stands_alone() -> None:
+    # Two channels share one transform, which leaks rounding errors between them, about -140 dB.
     both = np.concatenate([wind(4, seed=5), bass_line(4)])
     together = dewind(both)["clean"]
     for channel, alone in zip(together, both, strict=True):
-        assert np.array_equal(channel[None], dewind(alone[None].copy())["clean"])
+        np.testing.assert_allclose(channel[None], dewind(alone[None].copy())["clean"], rtol=0, atol=2e-6)
 
 
 @pytest.mark.parametrize("blocks", [[1, 2, 3, 500, 511, 512, 513], [8192], [37], [512], [4096, 1]])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections import deque
-from typing import TYPE_CHECKING, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from .errors import PluginError
 from .params import Params
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from ...kernels.stft import StreamingIstft, StreamingStft
+    from ...kernels.streaming import StreamingStft
     from .audio import Spec
     from .processor import Array
 
@@ -78,16 +78,13 @@ class StftProcessor(BlockProcessor[P]):
 
     def reset(self) -> None:
         """Start afresh with the present parameters."""
-        from ...kernels.stft import StreamingIstft, StreamingStft
+        from ...kernels.streaming import StreamingStft
 
         if len(self.spec.inputs) != 1:
             raise PluginError(f"an StftProcessor has exactly one input, not {len(self.spec.inputs)}")
         ((_, layout),) = self.spec.inputs.items()
-        args = (layout.channels, self._size, self._hop, self.spec.max_block)
-        self._analysis: StreamingStft = StreamingStft(*args)
-        self._synthesis: dict[str, StreamingIstft] = {
-            name: StreamingIstft(*args) for name in self.spec.outputs
-        }
+        sizes = (layout.channels, self._size, self._hop, self.spec.max_block)
+        self._stream: StreamingStft = StreamingStft(*sizes, stems=max(1, len(self.spec.outputs)))
         self._position = 0
         newest = self._history[-1][1] if hasattr(self, "_history") else self.params
         self.params = newest
@@ -106,19 +103,33 @@ class StftProcessor(BlockProcessor[P]):
     def process(self, ins: Mapping[str, Array], outs: Mapping[str, Array]) -> None:
         """Advance the frame grid by one block."""
         (block,) = ins.values()
-        X = self._analysis.push(block)
+        X = self._stream.analyse(block).copy()  # authors may keep frames from call to call
         X.flags.writeable = False
-        ends = [(self._analysis.frames_done - X.shape[1] + k + 1) * self._hop for k in range(X.shape[1])]
-        first = 0
-        while first < len(ends):
-            params, last = self._in_force(ends, first)
-            self.params = params
-            self._apply(X[:, first:last])
-            first = last
-        for name, out in outs.items():
-            self._synthesis[name].pull(out)
+        if X.shape[1]:
+            self._mask(X)
+        for stem, name in enumerate(self.spec.outputs):
+            if name in outs:
+                self._stream.pull(stem, outs[name])
         self._position += block.shape[1]
         self.params = self._history[-1][1]
+
+    def _mask(self, X: npt.NDArray[np.complex64]) -> None:
+        """Ask for the masks of all frames, with the parameters in force at each, and apply them."""
+        import numpy as np
+
+        last = self._stream.frames_done
+        ends = [(last - X.shape[1] + k + 1) * self._hop for k in range(X.shape[1])]
+        found = {name: np.empty(X.shape, np.float32) for name in self.spec.outputs}
+        first = 0
+        while first < len(ends):
+            self.params, last = self._in_force(ends, first)
+            part = X[:, first:last]
+            masks = self.masks(part)
+            for name, whole in found.items():
+                whole[:, first:last] = self._broadcast(masks, name, part.shape)
+            first = last
+        for stem, whole in enumerate(found.values()):
+            self._stream.synthesise(stem, whole)
 
     def _in_force(self, ends: list[int], first: int) -> tuple[P, int]:
         """Return the parameters at frame ``first`` and the first later frame that has others."""
@@ -131,19 +142,17 @@ class StftProcessor(BlockProcessor[P]):
         last = next((k for k in range(first, len(ends)) if ends[k] - half >= change), len(ends))
         return self._history[0][1], last
 
-    def _apply(self, X: npt.NDArray[np.complex64]) -> None:
+    @staticmethod
+    def _broadcast(masks: Mapping[str, Any], name: str, shape: tuple[int, ...]) -> npt.NDArray[np.float32]:
         import numpy as np
 
-        masks = self.masks(X)
-        for name, synthesis in self._synthesis.items():
-            if name not in masks:
-                raise PluginError(f"masks() gave no mask for output {name!r}, only for {', '.join(masks)}")
-            mask = np.asarray(masks[name], dtype=np.float32)
-            try:
-                shaped = np.broadcast_to(mask, X.shape)
-            except ValueError:
-                raise PluginError(
-                    f"mask {name!r} has shape {mask.shape}; it must broadcast to "
-                    f"[channels, frames, bins] = {X.shape}",
-                ) from None
-            synthesis.push(X * shaped)
+        if name not in masks:
+            raise PluginError(f"masks() gave no mask for output {name!r}, only for {', '.join(masks)}")
+        mask = np.asarray(masks[name], dtype=np.float32)
+        try:
+            return np.broadcast_to(mask, shape)
+        except ValueError:
+            raise PluginError(
+                f"mask {name!r} has shape {mask.shape}; it must broadcast to "
+                f"[channels, frames, bins] = {shape}",
+            ) from None

@@ -8,7 +8,9 @@ from llvmlite import ir
 from numba import carray, njit, types  # type: ignore[attr-defined]  # carray is missing from its __all__
 from numba.extending import intrinsic
 
-__all__ = ["c64", "call_node", "f32", "f64", "i32", "i64", "inline"]
+from .emitted import STEP_ARGUMENTS
+
+__all__ = ["c64", "call_mask", "call_node", "call_step", "f32", "f64", "i32", "i64", "inline"]
 
 _types: Any = types
 
@@ -83,3 +85,37 @@ def _call_node(typingctx: Any, address: Any, state: Any, ins: Any, outs: Any, n:
 
 #: ``call_node(address, state, ins, outs, n)``: the compiled node at this address, see `kernels.program`.
 call_node: Any = _call_node
+
+
+@intrinsic
+def _call_step(  # noqa: PLR0913, PLR0917 - as many as steps take; intrinsics know no *args
+    typingctx: Any, address: Any, a: Any, b: Any, c: Any, d: Any, e: Any, f: Any, g: Any, h: Any
+) -> Any:
+    word = _types.int64
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        kind = ir.FunctionType(ir.IntType(64), [ir.IntType(64)] * STEP_ARGUMENTS)
+        return builder.call(builder.inttoptr(args[0], kind.as_pointer()), args[1:])
+
+    return word(*[word] * (1 + STEP_ARGUMENTS)), codegen
+
+
+#: ``call_step(address, a, ..., h)``: a kernel of `fft.frames` at this address.
+call_step: Any = _call_step
+
+
+@intrinsic
+def _call_mask(typingctx: Any, address: Any, state: Any, spectra: Any, masks: Any, frame: Any) -> Any:
+    word = _types.int64
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        void, floats = ir.IntType(8).as_pointer(), ir.FloatType().as_pointer()
+        kind = ir.FunctionType(ir.IntType(32), [void, floats, floats, ir.IntType(64)])
+        pointers = [builder.inttoptr(a, t) for a, t in zip(args[1:4], (void, floats, floats), strict=True)]
+        return builder.call(builder.inttoptr(args[0], kind.as_pointer()), [*pointers, args[4]])
+
+    return _types.int32(word, word, word, word, word), codegen
+
+
+#: ``call_mask(address, state, spectra, masks, frame)``: the caller's function at this address.
+call_mask: Any = _call_mask

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from .cache import cache_folder
 from .kernel import CompileReport, Kernel, compilations
-from .memory import address_of, aligned, row_addresses
+from .memory import address_of, aligned, pointer_to, row_addresses
 
 __all__ = [
     "CompileReport",
@@ -17,5 +17,6 @@ __all__ = [
     "aligned",
     "cache_folder",
     "compilations",
+    "pointer_to",
     "row_addresses",
 ]

@@ -1,4 +1,4 @@
-"""A kernel's Python source to object code: numba lowers and optimises, we keep one function of it.
+"""A kernel's source to object code: numba or our own emitters make LLVM code, we keep one function of it.
 
 numba wraps every function for the interpreter; here those wrappers are stripped, and what is left must
 not refer to Python or to numba's runtime. So a kernel that allocates, boxes or raises through the
@@ -12,13 +12,11 @@ from typing import Any
 
 import llvmlite.binding as llvm
 from llvmlite import ir
-from numba import njit, types
 
 from .load import target_machine
 
 __all__ = ["RAISED", "build"]
 
-_types: Any = types
 _WORD = ir.IntType(64)
 #: What a kernel returns when its body raised; kernels must return codes instead.
 RAISED = -(1 << 62)
@@ -37,21 +35,54 @@ def build(source: str, arguments: int, key: dict[str, int], symbol: str) -> byte
     Raises:
         RuntimeError: the code needs Python or numba's runtime.
     """
+    from ..code.emitted import Emitted
+
     module, _, name = source.rpartition(".")
-    function = getattr(importlib.import_module(f"...code.{module}", __name__), name)
+    kernel = getattr(importlib.import_module(f"...code.{module}", __name__), name)
     if key:
-        function = function(**key)
-    signature = _types.int64(*[_types.int64] * arguments)
-    compiled = njit(signature, nogil=True, error_model="numpy")(function).overloads[signature.args]
-    native = compiled.fndesc.llvm_func_name
-    whole = llvm.parse_assembly(compiled.library.get_llvm_str())
-    whole.link_in(llvm.parse_assembly(_entry(whole.triple, native, arguments, symbol)))
-    _strip(whole, keep=symbol)
+        kernel = kernel(**key)
+    if isinstance(kernel, Emitted):
+        whole = _emitted(kernel, arguments, symbol)
+    else:
+        whole = _lowered(kernel, arguments, symbol)
     foreign = [f.name for f in whole.functions if f.is_declaration and f.name.startswith(_FOREIGN)]
     if foreign:
         what = f"{source} {key}" if key else source
         raise RuntimeError(f"kernel {what} needs {', '.join(foreign)}; kernels do not allocate, raise or box")
     return bytes(target_machine().emit_object(whole))
+
+
+def _emitted(kernel: Any, arguments: int, symbol: str) -> Any:
+    """Return an optimised module with the function that the kernel's emitter writes."""
+    module = ir.Module("emitted")
+    module.triple = llvm.get_default_triple()
+    function = ir.Function(module, ir.FunctionType(_WORD, [_WORD] * arguments), symbol)
+    builder = ir.IRBuilder(function.append_basic_block("entry"))
+    kernel.emit(builder, *function.args)
+    builder.ret(_WORD(0))
+    whole = llvm.parse_assembly(str(module))
+    machine = target_machine()
+    # What is written is vectors already, unrolled where it pays.
+    options = llvm.create_pipeline_tuning_options(speed_level=2)
+    options.loop_vectorization = options.slp_vectorization = options.loop_unrolling = False
+    passes = llvm.create_pass_builder(machine, options)
+    passes.getModulePassManager().run(whole, passes)
+    return whole
+
+
+def _lowered(kernel: Any, arguments: int, symbol: str) -> Any:
+    """Return a module with numba's code for a Python function, and nothing beside it."""
+    from numba import njit
+    from numba import types as untyped
+
+    types: Any = untyped
+    signature = types.int64(*[types.int64] * arguments)
+    compiled = njit(signature, nogil=True, error_model="numpy")(kernel).overloads[signature.args]
+    native = compiled.fndesc.llvm_func_name
+    whole = llvm.parse_assembly(compiled.library.get_llvm_str())
+    whole.link_in(llvm.parse_assembly(_entry(whole.triple, native, arguments, symbol)))
+    _strip(whole, keep=symbol)
+    return whole
 
 
 def _entry(triple: str, native: str, arguments: int, symbol: str) -> str:
@@ -73,7 +104,7 @@ def _entry(triple: str, native: str, arguments: int, symbol: str) -> str:
 
 
 def _strip(module: Any, keep: str) -> None:
-    """Remove whatever ``keep`` does not reach, and inline what it alone calls."""
+    """Remove whatever ``keep`` does not reach."""
     for value in (*module.functions, *module.global_variables):
         if not value.is_declaration and value.name != keep:
             value.linkage = "internal"

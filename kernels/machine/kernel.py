@@ -42,18 +42,21 @@ class Kernel:
 
     Args:
         source: module and function below `unbraid.kernels.code`, ``"nodes.mix"``.
-        arguments: how many it takes, 1 to 10.
+        arguments: how many it takes, 1 to 10; or a form of `signatures.WITH_POINTERS`, "w" for an int64 and
+            "p" for a pointer, which calls take from `pointer_to`.
         key: constants compiled in, by name: the source's function takes them and returns the kernel.
 
     Example:
         >>> import numpy as np
         >>> x = np.array([[0.0, np.nan]], np.float32)
-        >>> Kernel("pcm.first_non_finite", 5)(x.ctypes.data, 1, 2, 8, 4)
+        >>> Kernel("pcm.first_non_finite", 4)(x.ctypes.data, 1, 2, 8)
         1
     """
 
-    def __init__(self, source: str, arguments: int, **key: int) -> None:
-        self.source, self.arguments, self.key = source, arguments, key
+    def __init__(self, source: str, arguments: int | str, **key: int) -> None:
+        self.source, self.key = source, key
+        self.arguments = arguments if isinstance(arguments, int) else len(arguments)
+        self._form = f"words{arguments}" if isinstance(arguments, int) else arguments
 
     @property
     def name(self) -> str:
@@ -85,7 +88,7 @@ class Kernel:
         """The function as a cffi callable; the fastest way to call it many times."""
         from ._signatures import ffi
 
-        return ffi.cast(f"words{self.arguments}", self.address)
+        return ffi.cast(self._form, self.address)
 
     def __call__(self, *arguments: int) -> int:
         """Call it; returns what its body returns."""

@@ -8,7 +8,7 @@ from typing import Any
 
 import llvmlite.binding as llvm
 
-__all__ = ["cpu", "link", "target_machine"]
+__all__ = ["cpu", "link", "target_machine", "vector_width"]
 
 _LOCK = threading.Lock()
 _KEPT: list[Any] = []  # what the engine links to must live as long as the process
@@ -19,13 +19,20 @@ def cpu() -> tuple[str, str]:
     return llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten()
 
 
+def vector_width() -> int:
+    """Return how many float32 the CPU's vectors hold: 16, 8 or 4."""
+    _, features = cpu()
+    found = set(features.split(","))
+    return 16 if "+avx512f" in found else 8 if "+avx2" in found else 4
+
+
 def target_machine() -> Any:
     """Return LLVM's code generator for this CPU."""
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
     name, features = cpu()
     target = llvm.Target.from_default_triple()
-    return target.create_target_machine(cpu=name, features=features, opt=3, reloc="pic", jit=True)
+    return target.create_target_machine(cpu=name, features=features, opt=3, jit=True)
 
 
 @cache

@@ -5,20 +5,25 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
-__all__ = ["MOST", "described"]
+__all__ = ["MOST", "WITH_POINTERS", "described"]
 
 #: The most arguments a kernel can take.
 MOST = 10
+#: Kernels that are called with arrays block by block take them as pointers: w int64_t, p void*.
+WITH_POINTERS = ("wpwpww", "wpwwwww", "wwpww")
 _PLACE = Path(__file__).with_name("_signatures.py")
 
 
 def described() -> str:
-    """Return cffi's code for the types ``words1`` to ``words10``."""
+    """Return cffi's code for the types ``words1`` to ``words10`` and those with pointers."""
     import cffi
 
     ffi = cffi.FFI()
     for n in range(1, MOST + 1):
         ffi.cdef(f"typedef int64_t (*words{n})({', '.join(['int64_t'] * n)});")
+    for form in WITH_POINTERS:
+        types = ", ".join("void *" if letter == "p" else "int64_t" for letter in form)
+        ffi.cdef(f"typedef int64_t (*{form})({types});")
     ffi.set_source("_signatures", None)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "_signatures.py"

@@ -137,27 +137,3 @@ class Codelets:
             high = self._sub(even[0], odd[1]), self._add(even[1], odd[0])
             out[q], out[n - q] = (high, low) if self.inverse else (low, high)
         return out
-
-    def transpose(self, rows: list[Pair]) -> list[Pair]:
-        """Return ``width`` rows of ``width`` lanes with rows and lanes exchanged."""
-        reals = self._transpose([row[0] for row in rows])
-        imaginaries = self._transpose([row[1] for row in rows])
-        return list(zip(reals, imaginaries, strict=True))
-
-    def _transpose(self, rows: list[Any]) -> list[Any]:
-        n, distance = self.width, 1
-        while distance < n:
-            exchanged = list(rows)
-            low = [k if not k & distance else (k ^ distance) + n for k in range(n)]
-            high = [k | distance if not k & distance else k + n for k in range(n)]
-            for i in range(n):
-                if not i & distance:
-                    pair = rows[i], rows[i | distance]
-                    exchanged[i] = self._shuffle(*pair, low)
-                    exchanged[i | distance] = self._shuffle(*pair, high)
-            rows, distance = exchanged, 2 * distance
-        return rows
-
-    def _shuffle(self, a: Any, b: Any, lanes: list[int]) -> Any:
-        mask = ir.Constant(ir.VectorType(ir.IntType(32), self.width), lanes)
-        return self.builder.shuffle_vector(a, b, mask)

@@ -21,7 +21,6 @@ __all__ = ["MAX_LENGTH", "WIDTHS", "Geometry"]
 
 WIDTHS = (16, 8, 4, 1)
 MAX_LENGTH = 1 << 20
-_RADICES = (8, 4, 2, 7, 5, 3)
 
 
 @dataclass(frozen=True)
@@ -61,19 +60,22 @@ class Geometry:
 
     @classmethod
     def widest(cls, length: int, limit: int = 16) -> Geometry:
-        """Return the geometry with the widest vectors, at most ``limit`` lanes, that suit the length."""
-        width = next((w for w in WIDTHS if w <= limit and length % w**2 == 0), 1)
-        return cls(length, width)
+        """Return the geometry with the widest vectors, at most ``limit`` lanes, that suit the length.
+
+        Frames need ``width`` innermost blocks at least, so that spectra can be sorted vector by vector.
+        """
+        fits = (w for w in WIDTHS if w <= limit and length % w**2 == 0 and length >= w**3)
+        return cls(length, next(fits, 1))
 
     @cached_property
     def radices(self) -> tuple[int, ...]:
         """The radix of each pass, outermost first; the innermost blocks are not among them."""
         rest, found = self.length // self.width**2, []
-        for radix in sorted(_RADICES, key=lambda radix: (radix % 2 == 0, -radix)):
-            while rest % radix == 0:
-                found.append(radix)
-                rest //= radix
-        return tuple(found)
+        for prime in (7, 5, 3):
+            while rest % prime == 0:
+                found.append(prime)
+                rest //= prime
+        return (*found, *_powers_of_two(rest.bit_length() - 1))
 
     @cached_property
     def order(self) -> npt.NDArray[np.intp]:
@@ -82,6 +84,13 @@ class Geometry:
         for radix in reversed(self.radices):
             order = np.concatenate([q + radix * order for q in range(radix)])
         return order
+
+    @cached_property
+    def places(self) -> npt.NDArray[np.int64]:
+        """Where each frequency stands after the forward transform, ``[length]``."""
+        places = np.empty(self.length, np.int64)
+        places[self.order] = np.arange(self.length)
+        return places
 
     @cached_property
     def offsets(self) -> tuple[int, ...]:
@@ -105,6 +114,14 @@ class Geometry:
             n //= radix
         tables.append(_interleaved(np.arange(width) * np.arange(1, width).reshape(1, -1, 1), width**2))
         return np.concatenate(tables)
+
+
+def _powers_of_two(exponent: int) -> tuple[int, ...]:
+    """Return radices for 2^exponent: eights, and fours so that no pass of radix 2 is left over."""
+    if exponent < 2:
+        return (2,) * exponent
+    fours = -exponent % 3  # 3a + 2b = exponent with the fewest fours b
+    return (8,) * ((exponent - 2 * fours) // 3) + (4,) * fours
 
 
 def _interleaved(turns: npt.NDArray[np.intp], n: int) -> npt.NDArray[np.float32]:

@@ -1,0 +1,206 @@
+"""Kernels of streams: samples in, frames as they complete, samples out ``n_fft - 1`` late.
+
+Frame k covers samples ``[(k + 1) hop - n_fft, (k + 1) hop)``. Two memories slide along the signal: HISTORY
+holds each channel's last samples, SUMS each stem's and channel's unfinished ones; both are moved to their
+front when they are full, which is as often as it is cheap.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .job import (
+    BINS,
+    CALLEE,
+    CALLEE_STATE,
+    CHANNELS,
+    DONE,
+    FIELDS,
+    HISTORY,
+    HISTORY_FROM,
+    HISTORY_SIZE,
+    HOP,
+    LENGTH,
+    MASKS,
+    PENDING,
+    SPARE,
+    SPECTRA,
+    STEMS,
+    SUMS,
+    SUMS_FROM,
+    SUMS_SIZE,
+    TAKEN,
+    WORK,
+)
+from .memory import call_mask, i64, inline
+from .steps import add, apart, forward, mask, sort, work_size
+from .sums import copy, zero
+
+__all__ = ["analyse", "emit", "node", "process", "synthesise"]
+
+
+@inline
+def _make_room(address: Any, n: Any) -> None:
+    """Move the memories to their fronts if ``n`` more samples do not fit."""
+    job = i64(address, FIELDS)
+    taken, length, done = job[TAKEN], job[LENGTH], job[DONE] * job[HOP]
+    size = job[HISTORY_SIZE]
+    if taken + n - job[HISTORY_FROM] > size:
+        begin = taken - length
+        for c in range(job[CHANNELS]):
+            row = job[HISTORY] + 4 * size * c
+            copy(row + 4 * (begin - job[HISTORY_FROM]), row, length)
+        job[HISTORY_FROM] = begin
+    size = job[SUMS_SIZE]
+    if taken + n - job[SUMS_FROM] > size:
+        begin = taken - length + 1
+        held = max(0, done - begin)
+        for r in range(job[STEMS] * job[CHANNELS]):
+            row = job[SUMS] + 4 * size * r
+            copy(row + 4 * (begin - job[SUMS_FROM]), row, held)
+            zero(row + 4 * held, size - held)
+        job[SUMS_FROM] = begin
+
+
+@inline
+def _keep(address: Any, channel: Any, x: Any, n: Any) -> None:
+    job = i64(address, FIELDS)
+    at = channel * job[HISTORY_SIZE] + job[TAKEN] - job[HISTORY_FROM]
+    copy(x, job[HISTORY] + 4 * at, n)
+
+
+@inline
+def _ahead(address: Any, k: Any, c: Any, n: Any, work: Any) -> None:
+    """Transform frame k of the channels c and, if n is 2, c + 1."""
+    job = i64(address, FIELDS)
+    size, start = job[HISTORY_SIZE], (k + 1) * job[HOP] - job[LENGTH] - job[HISTORY_FROM]
+    left = job[HISTORY] + 4 * (size * c + start)
+    forward(address, n, left, left + 4 * size * (n - 1), work, work, work)
+
+
+@inline
+def _back(address: Any, k: Any, row: Any, n: Any, work: Any) -> None:
+    """Add frame k to the sums of one or two channels of a stem, the first of which is ``row``."""
+    job = i64(address, FIELDS)
+    size, start = job[SUMS_SIZE], (k + 1) * job[HOP] - job[LENGTH] - job[SUMS_FROM]
+    left = job[SUMS] + 4 * (size * row + start)
+    add(address, n, work, left, left + 4 * size * (n - 1), work, work)
+
+
+@inline
+def _give(address: Any, row: Any, out: Any, n: Any, end: Any) -> None:
+    """Write the ``n`` samples that leave while samples up to ``end`` come in."""
+    job = i64(address, FIELDS)
+    at = row * job[SUMS_SIZE] + end - n - (job[LENGTH] - 1) - job[SUMS_FROM]
+    copy(job[SUMS] + 4 * at, out, n)
+
+
+def analyse(address: Any, x: Any, stride: Any, n: Any, out: Any, out_channel: Any, out_frame: Any) -> Any:
+    """Take ``n`` samples a channel; write the spectra of the frames they complete; how many."""
+    job = i64(address, FIELDS)
+    channels, size = job[CHANNELS], work_size(address)
+    pairs = (channels + 1) // 2
+    _make_room(address, n)
+    for c in range(channels):
+        _keep(address, c, x + c * stride, n)
+    job[TAKEN] += n
+    first = job[DONE]
+    job[DONE] = job[TAKEN] // job[HOP]
+    job[PENDING] = job[DONE] - first
+    for k in range(job[PENDING]):
+        for c in range(0, channels, 2):
+            m, work = min(2, channels - c), job[WORK] + (k * pairs + c // 2) * size
+            _ahead(address, first + k, c, m, work)
+            place = out + k * out_frame + c * out_channel
+            sort(address, m, work, place, place + (m - 1) * out_channel)
+    return job[PENDING]
+
+
+def synthesise(address: Any, stem: Any, masks: Any, mask_channel: Any, mask_frame: Any) -> Any:
+    """Mask the frames of the last `analyse` and add them to a stem."""
+    job = i64(address, FIELDS)
+    channels, size = job[CHANNELS], work_size(address)
+    pairs, first = (channels + 1) // 2, job[DONE] - job[PENDING]
+    for k in range(job[PENDING]):
+        for c in range(0, channels, 2):
+            m, work = min(2, channels - c), job[WORK] + (k * pairs + c // 2) * size
+            left = masks + k * mask_frame + c * mask_channel
+            mask(address, m, work, job[SPARE], left, left + (m - 1) * mask_channel)
+            _back(address, first + k, stem * channels + c, m, job[SPARE])
+    return 0
+
+
+def emit(address: Any, stem: Any, out: Any, stride: Any, n: Any) -> Any:
+    """Write the ``n`` samples of a stem that leave with the ``n`` last taken."""
+    job = i64(address, FIELDS)
+    for c in range(job[CHANNELS]):
+        _give(address, stem * job[CHANNELS] + c, out + c * stride, n, job[TAKEN])
+    return 0
+
+
+@inline
+def _frame(address: Any, k: Any) -> Any:
+    """Transform, mask and add one frame of all channels; what the caller's function returned."""
+    job = i64(address, FIELDS)
+    channels, bins, size, code = job[CHANNELS], job[BINS], work_size(address), 0
+    for c in range(0, channels, 2):
+        work = job[WORK] + c // 2 * size
+        _ahead(address, k, c, min(2, channels - c), work)
+        if job[CALLEE] != 0:
+            apart(address, min(2, channels - c), work, job[SPECTRA] + 8 * c * bins)
+    if job[CALLEE] != 0:
+        code = call_mask(job[CALLEE], job[CALLEE_STATE], job[SPECTRA], job[MASKS], k)
+    for row in range(job[STEMS] * channels):
+        c = row % channels
+        if c % 2 == 0:
+            m, masks = min(2, channels - c), job[MASKS] + 4 * row * bins
+            mask(address, m, job[WORK] + c // 2 * size, job[SPARE], masks, masks + 4 * (m - 1) * bins)
+            _back(address, k, row, m, job[SPARE])
+    return code
+
+
+@inline
+def _advance(address: Any, m: Any) -> Any:
+    """Count ``m`` more samples, and run the frame that they complete; what the caller's function returned."""
+    job = i64(address, FIELDS)
+    job[TAKEN] += m
+    if job[TAKEN] % job[HOP] != 0:
+        return 0
+    job[DONE] += 1
+    return _frame(address, job[DONE] - 1)
+
+
+def node(address: Any, ins: Any, outs: Any, n: Any) -> Any:
+    """A compiled node: channels in, ``stems * channels`` out; returns what the caller's function does."""
+    job = i64(address, FIELDS)
+    channels, rows, at = job[CHANNELS], job[STEMS] * job[CHANNELS], 0
+    sources, sinks = i64(ins, channels), i64(outs, rows)
+    while at < n:
+        m = min(n - at, job[HOP] - job[TAKEN] % job[HOP])
+        _make_room(address, m)
+        for c in range(channels):
+            _keep(address, c, sources[c] + 4 * at, m)
+        code = _advance(address, m)
+        if code != 0:
+            return code
+        for row in range(rows):
+            _give(address, row, sinks[row] + 4 * at, m, job[TAKEN])
+        at += m
+    return 0
+
+
+def process(address: Any, x: Any, x_stride: Any, out: Any, out_stride: Any, n: Any) -> Any:
+    """The same over arrays, with strides between channels and between output rows."""
+    job, at = i64(address, FIELDS), 0
+    while at < n:
+        m = min(n - at, job[HOP] - job[TAKEN] % job[HOP])
+        _make_room(address, m)
+        for c in range(job[CHANNELS]):
+            _keep(address, c, x + x_stride * c + 4 * at, m)
+        code = _advance(address, m)
+        if code != 0:
+            return code
+        for row in range(job[STEMS] * job[CHANNELS]):
+            _give(address, row, out + out_stride * row + 4 * at, m, job[TAKEN])
+        at += m
+    return 0

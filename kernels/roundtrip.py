@@ -1,0 +1,87 @@
+"""`masked_roundtrip`: transform, mask, transform back, without the spectrum ever being in memory."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from .arguments import check_array
+from .code import job as at
+from .errors import KernelError
+from .framing import frames_of
+from .machine import address_of, aligned
+from .plan import plan_of
+from .spectra import point_at_samples, point_at_windows
+from .stretches import overlap_add
+from .windows import dual_window, window_of
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from .framing import Framing
+    from .windows import Window
+
+__all__ = ["masked_roundtrip"]
+
+
+def masked_roundtrip(
+    x: npt.NDArray[np.float32],
+    masks: npt.NDArray[np.float32],
+    n_fft: int = 2048,
+    hop: int = 512,
+    window: Window = "hann",
+    *,
+    framing: Framing = "centered",
+    out: npt.NDArray[np.float32] | None = None,
+    width: int | None = None,
+) -> npt.NDArray[np.float32]:
+    """Return ``istft(stft(x) * mask)`` for one mask or for each of many stems, in one pass.
+
+    One forward transform, and an inverse for each stem. Beside the output it needs a few frames of memory.
+
+    Args:
+        x: float32 ``[channels, samples]``, C-contiguous.
+        masks: real, float32 ``[channels, frames, bins]``, or ``[stems, channels, frames, bins]``,
+            C-contiguous, ``bins = n_fft // 2 + 1``. For the default framing ``frames = 1 + samples // hop``.
+        n_fft: samples in a frame, 2^a 3^b 5^c 7^d, 2 to 2^20.
+        hop: samples between frames, 1 to ``n_fft``.
+        window: analysis window, a name or an array ``[n_fft]``; synthesis uses its dual.
+        framing: where frames lie, see `kernels.framing`; by default as torch.stft frames by default.
+        out: where to write, float32 ``[channels, samples]`` or ``[stems, channels, samples]``.
+        width: float32 lanes of vectors; by default the CPU's.
+
+    Returns:
+        float32 of ``x``'s shape, with stems before it if the masks have them; ``out`` if given.
+
+    Raises:
+        KernelError: an argument cannot be, or window and hop cannot reconstruct.
+
+    Example:
+        >>> x = np.random.default_rng(0).standard_normal((2, 48000), np.float32)
+        >>> masks = np.ones((2, 188, 513), np.float32)
+        >>> y = masked_roundtrip(x, masks, n_fft=1024, hop=256)
+        >>> bool(np.abs(y - x).max() < 1e-5)
+        True
+    """
+    check_array("x", x, np.float32, ("channels", "samples"))
+    plan, values = plan_of(n_fft, width), window_of(window, n_fft)
+    frames = frames_of(framing, x.shape[1], n_fft, hop, values)
+    per_stem = (len(x), frames.count, plan.bins)
+    many = getattr(masks, "ndim", 0) == 4
+    check_array("masks", masks, np.float32, ("stems", *per_stem) if many else per_stem)
+    shape = (len(masks), *x.shape) if many else x.shape
+    if out is None:
+        out = aligned(shape)
+    else:
+        check_array("out", out, np.float32, shape, writable=True)
+        if np.may_share_memory(out, x):
+            raise KernelError("out must not be x, or share memory with it: frames overlap")
+    job = plan.job(len(x), "forward", "apply", "inverse_add")
+    kept = [point_at_samples(job, x, frames), point_at_windows(job, values)]
+    job[at.MASKS], job[at.MASK_STEM] = address_of(masks), masks.strides[0] if many else 0
+    job[at.MASK_CHANNEL], job[at.MASK_FRAME] = masks.strides[-3], masks.strides[-2]
+    stems = out if many else out[None]
+    overlap_add(plan, job, frames, values, dual_window(values, hop), stems)
+    del kept
+    return out

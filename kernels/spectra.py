@@ -1,0 +1,198 @@
+"""`stft` and `istft` of whole signals."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .arguments import check_array
+from .code import job as at
+from .code.job import GAP
+from .errors import KernelError
+from .framing import Frames, frames_of
+from .machine import Kernel, address_of, aligned
+from .plan import Plan, plan_of
+from .stretches import BY_CHANNEL, overlap_add
+from .threads import run_jobs, thread_count
+from .windows import dual_window, window_of
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from .framing import Framing
+    from .windows import Window
+
+__all__ = ["istft", "point_at_samples", "point_at_windows", "stft"]
+
+_analysis = Kernel("signals.analysis", 1)
+_LEAST = 64  # frames that are worth a thread
+
+
+def stft(
+    x: npt.NDArray[np.float32],
+    n_fft: int = 2048,
+    hop: int = 512,
+    window: Window = "hann",
+    *,
+    framing: Framing = "centered",
+    out: npt.NDArray[np.complex64] | None = None,
+    width: int | None = None,
+) -> npt.NDArray[np.complex64]:
+    """Return the short-time Fourier transform.
+
+    ``X[c, k, f] = sum_n x[c, start + k hop + n] window[n] exp(-2 pi i f n / n_fft)``, unscaled, as torch.stft
+    has it (whose axes are ``[channels, bins, frames]``). Channels are transformed in pairs, so about
+    -140 dB of a channel, and NaN, reach the other of its pair (0 and 1, 2 and 3, ...).
+
+    Args:
+        x: float32 ``[channels, samples]``, C-contiguous.
+        n_fft: samples in a frame, 2^a 3^b 5^c 7^d, 2 to 2^20.
+        hop: samples between frames, 1 to ``n_fft``.
+        window: a name from `kernels.windows.WINDOWS`, or an array ``[n_fft]``.
+        framing: where frames lie, see `kernels.framing`.
+        out: where to write, complex64 ``[channels, frames, n_fft // 2 + 1]``, C-contiguous.
+        width: float32 lanes of vectors, 16, 8, 4 or 1; by default the CPU's.
+
+    Returns:
+        complex64 ``[channels, frames, n_fft // 2 + 1]``; ``out`` if given.
+
+    Raises:
+        KernelError: an argument cannot be, or the signal is too short for the framing.
+
+    Example:
+        >>> x = np.zeros((1, 48000), np.float32)
+        >>> stft(x, 1024, 256).shape
+        (1, 188, 513)
+    """
+    check_array("x", x, np.float32, ("channels", "samples"))
+    plan, values = plan_of(n_fft, width), window_of(window, n_fft)
+    frames = frames_of(framing, x.shape[1], n_fft, hop, values)
+    shape = (len(x), frames.count, plan.bins)
+    if out is None:
+        out = aligned(shape, np.complex64)
+    else:
+        check_array("out", out, np.complex64, shape, writable=True)
+    job = plan.job(len(x), "forward", "unpack")
+    kept = [point_at_samples(job, x, frames), point_at_windows(job, values)]
+    job[at.OUT], job[at.OUT_CHANNEL], job[at.OUT_FRAME] = address_of(out), out.strides[0], out.strides[1]
+    _run(plan, job, len(x), frames.count)
+    del kept
+    return out
+
+
+def point_at_samples(job: npt.NDArray[np.int64], x: npt.NDArray[np.float32], frames: Frames) -> list[Any]:
+    """Enter the signal and its padded ends into a job; return what must stay alive."""
+    head = frames.padded(0, frames.leading, x)
+    tail = frames.padded(frames.trailing_from, frames.count, x)
+    job[at.HOP], job[at.FRAMES], job[at.START] = frames.hop, frames.count, frames.start
+    job[at.IN], job[at.IN_STRIDE] = address_of(x), x.strides[0]
+    job[at.HEAD], job[at.HEAD_STRIDE], job[at.HEAD_FRAMES] = address_of(head), head.strides[0], frames.leading
+    job[at.TAIL], job[at.TAIL_STRIDE] = address_of(tail), tail.strides[0]
+    job[at.TAIL_FROM] = frames.trailing_from
+    return [head, tail]
+
+
+def point_at_windows(job: npt.NDArray[np.int64], window: npt.NDArray[np.float64]) -> list[Any]:
+    """Enter the analysis windows for two packed channels and for one; return what must stay alive."""
+    kept = aligned((2, len(window)))
+    kept[0], kept[1] = window / 2, window  # two packed channels come apart as sums, twice too large
+    job[at.ANALYSIS], job[at.ANALYSIS_ALONE] = address_of(kept[0]), address_of(kept[1])
+    return [kept]
+
+
+def _run(plan: Plan, job: npt.NDArray[np.int64], channels: int, count: int) -> None:
+    cuts = max(1, min(4 * thread_count(), count // _LEAST)) if thread_count() > 1 else 1
+    work = [(c, k) for c in range(0, channels, 2) for k in range(cuts)]
+    kernel = _analysis.function
+
+    def start() -> Any:
+        mine, room = job.copy(), aligned(2 * (plan.n_fft + GAP))
+        mine[at.WORK] = address_of(room)
+        address = address_of(mine)
+
+        def run(index: int, _kept: Any = room) -> None:
+            channel, cut = work[index]
+            mine[at.CHANNELS] = min(2, channels - channel)
+            for begin, stride in BY_CHANNEL:
+                mine[begin] = job[begin] + channel * job[stride]
+            mine[at.FIRST], mine[at.LAST] = count * cut // cuts, count * (cut + 1) // cuts
+            kernel(address)
+
+        return run
+
+    run_jobs(len(work), start)
+
+
+def istft(
+    X: npt.NDArray[np.complex64],
+    n_fft: int = 2048,
+    hop: int = 512,
+    window: Window = "hann",
+    *,
+    framing: Framing = "centered",
+    length: int | None = None,
+    out: npt.NDArray[np.float32] | None = None,
+    width: int | None = None,
+) -> npt.NDArray[np.float32]:
+    """Return the signal whose `stft` comes closest to ``X`` (Griffin and Lim, IEEE TASSP 32, 1984).
+
+    Overlap-add with the dual of the window; at the ends, where fewer frames overlap, with the weights that
+    are there, as torch.istft does.
+
+    Args:
+        X: complex64 ``[channels, frames, n_fft // 2 + 1]``, C-contiguous. Imaginary parts at 0 Hz and at
+            half the rate are ignored.
+        n_fft: samples in a frame.
+        hop: samples between frames.
+        window: the analysis window.
+        framing: where frames lie, as in `stft`.
+        length: samples of the signal. By default ``(frames - 1) hop`` for centred framings (torch.istft), and
+            all that is whole for "inside" and "stream"; "scipy" must be told.
+        out: where to write, float32 ``[channels, length]``, C-contiguous.
+        width: float32 lanes of vectors; by default the CPU's.
+
+    Returns:
+        float32 ``[channels, length]``; ``out`` if given.
+
+    Raises:
+        KernelError: an argument cannot be, the window and hop cannot reconstruct, or ``length`` asks for
+            samples that lie in no frame, or implies another number of frames.
+
+    Example:
+        >>> x = np.sin(np.arange(48000, dtype=np.float32))[None]
+        >>> y = istft(stft(x, 1024, 256), 1024, 256, length=48000)
+        >>> bool(np.abs(y - x).max() < 1e-5)
+        True
+    """
+    plan, values = plan_of(n_fft, width), window_of(window, n_fft)
+    check_array("X", X, np.complex64, ("channels", "frames", plan.bins))
+    channels, count, _ = X.shape
+    if length is None:
+        length = _natural_length(framing, count, n_fft, hop)
+    if length < 1:
+        raise KernelError(f"{count} frames with hop {hop} hold no whole sample of framing {framing!r}")
+    frames = frames_of(framing, length, n_fft, hop, values)
+    if frames.count != count:
+        raise KernelError(
+            f"X has {count} frames, but {length} samples have {frames.count} in framing {framing!r} with "
+            f"n_fft {n_fft}, hop {hop}",
+        )
+    if out is None:
+        out = aligned((channels, length))
+    else:
+        check_array("out", out, np.float32, (channels, length), writable=True)
+    job = plan.job(channels, "pack", "inverse_add")
+    job[at.IN], job[at.IN_STRIDE], job[at.IN_FRAME] = address_of(X), X.strides[0], X.strides[1]
+    overlap_add(plan, job, frames, values, dual_window(values, hop), out[None])
+    return out
+
+
+def _natural_length(framing: str, count: int, n_fft: int, hop: int) -> int:
+    if framing == "inside":
+        return (count - 1) * hop + n_fft
+    if framing == "stream":
+        return count * hop - (n_fft - hop)
+    if framing == "scipy":
+        raise KernelError("framing 'scipy' needs length=, the number of samples of the signal")
+    return max(1, (count - 1) * hop)
