@@ -13,7 +13,7 @@ from .framing import frames_of
 from .machine import address_of, aligned
 from .plan import plan_of
 from .spectra import point_at_samples, point_at_windows
-from .stretches import overlap_add
+from .stretches import overlap_add, overlap_add_in_order
 from .windows import dual_window, window_of
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from .framing import Framing
     from .windows import Window
 
-__all__ = ["masked_roundtrip"]
+__all__ = ["function_roundtrip", "masked_roundtrip"]
 
 
 def masked_roundtrip(
@@ -70,13 +70,7 @@ def masked_roundtrip(
     per_stem = (len(x), frames.count, plan.bins)
     many = getattr(masks, "ndim", 0) == 4
     check_array("masks", masks, np.float32, ("stems", *per_stem) if many else per_stem)
-    shape = (len(masks), *x.shape) if many else x.shape
-    if out is None:
-        out = aligned(shape)
-    else:
-        check_array("out", out, np.float32, shape, writable=True)
-        if np.may_share_memory(out, x):
-            raise KernelError("out must not be x, or share memory with it: frames overlap")
+    out = _room(out, (len(masks), *x.shape) if many else x.shape, x)
     job = plan.job(len(x), "forward", "apply", "inverse_add")
     kept = [point_at_samples(job, x, frames), point_at_windows(job, values)]
     job[at.MASKS], job[at.MASK_STEM] = address_of(masks), masks.strides[0] if many else 0
@@ -84,4 +78,76 @@ def masked_roundtrip(
     stems = out if many else out[None]
     overlap_add(plan, job, frames, values, dual_window(values, hop), stems)
     del kept
+    return out
+
+
+def function_roundtrip(  # noqa: PLR0913 - what to do, and where
+    x: npt.NDArray[np.float32],
+    function: int,
+    n_fft: int = 2048,
+    hop: int = 512,
+    window: Window = "hann",
+    *,
+    state: int = 0,
+    stems: int = 1,
+    framing: Framing = "centered",
+    out: npt.NDArray[np.float32] | None = None,
+    width: int | None = None,
+) -> npt.NDArray[np.float32]:
+    """Do what `masked_roundtrip` does with masks that a compiled function makes, frame by frame.
+
+    Neither spectrum nor masks are ever in memory as a whole. Frames come in order and each once, so the
+    function may keep what it learns in its state; one thread does the work.
+
+    Args:
+        x: float32 ``[channels, samples]``, C-contiguous.
+        function: address of ``int32 f(void* state, const float* spectra, float* masks, int64 frame)``.
+            ``spectra [2, channels, bins]`` hold real, then imaginary parts; it fills
+            ``masks [stems, channels, bins]`` (at first ones, later those of the frame before) and returns 0,
+            or a code that ends the work as an error. numba's ``cfunc`` makes such functions.
+        n_fft: samples in a frame.
+        hop: samples between frames.
+        window: analysis window; synthesis uses its dual.
+        state: address handed to the function.
+        stems: outputs.
+        framing: where frames lie, see `kernels.framing`.
+        out: where to write, float32 ``[channels, samples]``, or with more than one stem
+            ``[stems, channels, samples]``.
+        width: float32 lanes of vectors; by default the CPU's.
+
+    Returns:
+        float32 of ``x``'s shape, with stems before it if there are several; ``out`` if given.
+
+    Raises:
+        KernelError: an argument cannot be, window and hop cannot reconstruct, or the function returned
+            non-zero (the output is then unfinished).
+    """
+    check_array("x", x, np.float32, ("channels", "samples"))
+    if stems < 1 or not function:
+        raise KernelError(f"stems must be at least 1, not {stems}, and function an address, not {function}")
+    plan, values = plan_of(n_fft, width), window_of(window, n_fft)
+    frames = frames_of(framing, x.shape[1], n_fft, hop, values)
+    out = _room(out, x.shape if stems == 1 else (stems, *x.shape), x)
+    job = plan.job(len(x), "forward", "apply", "inverse_add", "spread")
+    kept = [point_at_samples(job, x, frames), point_at_windows(job, values)]
+    job[at.CALLEE], job[at.CALLEE_STATE] = function, state
+    rows = out.reshape(stems, *x.shape)
+    failed = overlap_add_in_order(plan, job, frames, values, dual_window(values, hop), rows)
+    del kept
+    if failed:
+        code = failed & 0xFFFFFFFF
+        code -= (code >> 31) << 32
+        raise KernelError(f"the mask function returned {code} at frame {failed >> 32}")
+    return out
+
+
+def _room(
+    out: npt.NDArray[np.float32] | None, shape: tuple[int, ...], x: npt.NDArray[np.float32]
+) -> npt.NDArray[np.float32]:
+    """Return where to write: what the caller gave, or new memory."""
+    if out is None:
+        return aligned(shape)
+    check_array("out", out, np.float32, shape, writable=True)
+    if np.may_share_memory(out, x):
+        raise KernelError("out must not be x, or share memory with it: frames overlap")
     return out

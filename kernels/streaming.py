@@ -228,7 +228,7 @@ class MaskedStream(NodeState):
         stems: outputs.
         window: analysis window; synthesis uses its dual.
         function: address of ``int32 f(void* state, const float* spectra, float* masks, int64 frame)``,
-            called once a frame: ``spectra [channels, 2, bins]`` hold real, then imaginary parts; it fills
+            called once a frame: ``spectra [2, channels, bins]`` hold real, then imaginary parts; it fills
             ``masks [stems, channels, bins]`` and returns 0, or a code that ends the stream as an error.
         state: address handed to the function.
         width: float32 lanes of vectors; by default the CPU's.
@@ -277,7 +277,7 @@ class MaskedStream(NodeState):
         self._stream, self.channels, self.stems, self.latency = stream, channels, stems, n_fft - 1
         self.masks = aligned((stems, channels, stream.bins))
         self.masks[:] = 1
-        spectra = aligned((channels, 2, stream.bins))
+        spectra = aligned((2, channels, stream.bins))
         job = stream.job
         job[at.MASKS], job[at.SPECTRA] = address_of(self.masks), address_of(spectra)
         job[at.CALLEE], job[at.CALLEE_STATE] = function, state

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from .code import job as at
 from .code.job import GAP
 from .machine import Kernel, address_of, aligned
 from .threads import run_jobs, thread_count
 
 if TYPE_CHECKING:
-    import numpy as np
     import numpy.typing as npt
 
     from .framing import Frames
     from .plan import Plan
 
-__all__ = ["BY_CHANNEL", "overlap_add"]
+__all__ = ["BY_CHANNEL", "overlap_add", "overlap_add_in_order"]
 
 _overlap_add = Kernel("signals.overlap_add", 1)
 _LEAST = 16  # frame lengths that are worth a thread
@@ -42,11 +43,7 @@ def overlap_add(
     """
     stems, channels, samples = out.shape
     zones = frames.correction(window, dual)
-    scaled = aligned(plan.n_fft)
-    scaled[:] = dual / plan.n_fft
-    job[at.HOP], job[at.FRAMES], job[at.START] = frames.hop, frames.count, frames.start
-    job[at.SYNTHESIS], job[at.STEMS] = address_of(scaled), stems
-    job[at.OUT], job[at.OUT_STEM], job[at.OUT_CHANNEL] = address_of(out), out.strides[0], out.strides[1]
+    kept = _point_at_output(job, frames, dual, out)
     cuts = _cuts(samples, plan.n_fft)
     work = [(c, k) for c in range(0, channels, 2) for k in range(cuts)]
     kernel = _overlap_add.function
@@ -69,8 +66,52 @@ def overlap_add(
         return run
 
     run_jobs(len(work), start)
+    del kept
     for zone, factors in zones:
         out[..., zone] *= factors
+
+
+def overlap_add_in_order(
+    plan: Plan,
+    job: npt.NDArray[np.int64],
+    frames: Frames,
+    window: npt.NDArray[np.float64],
+    dual: npt.NDArray[np.float64],
+    out: npt.NDArray[np.float32],
+) -> int:
+    """Do the same with all channels at once, every frame once and in order, as a function with memory needs.
+
+    Returns:
+        0, or the frame's number times 2^32 plus what the caller's function returned.
+    """
+    stems, channels, samples = out.shape
+    zones = frames.correction(window, dual)
+    kept = _point_at_output(job, frames, dual, out)
+    size = 8 * (plan.n_fft + GAP)
+    work = aligned((2 + channels // 2) * size, np.uint8)
+    spectra, masks = aligned((2, channels, plan.bins)), aligned((stems, channels, plan.bins))
+    masks[:] = 1
+    sums = aligned((stems, channels, 4 * plan.n_fft))
+    job[at.CHANNELS], job[at.FIRST], job[at.LAST] = channels, 0, samples
+    job[at.SPARE], job[at.WORK], job[at.SUMS] = address_of(work), address_of(work) + size, address_of(sums)
+    job[at.SPECTRA], job[at.MASKS] = address_of(spectra), address_of(masks)
+    failed = _overlap_add(address_of(job))
+    del kept
+    for zone, factors in zones:
+        out[..., zone] *= factors
+    return failed
+
+
+def _point_at_output(
+    job: npt.NDArray[np.int64], frames: Frames, dual: npt.NDArray[np.float64], out: npt.NDArray[np.float32]
+) -> list[Any]:
+    """Enter frames, synthesis window and output into a job; return what must stay alive."""
+    scaled = aligned(frames.n_fft)
+    scaled[:] = dual / frames.n_fft
+    job[at.HOP], job[at.FRAMES], job[at.START] = frames.hop, frames.count, frames.start
+    job[at.SYNTHESIS], job[at.STEMS] = address_of(scaled), len(out)
+    job[at.OUT], job[at.OUT_STEM], job[at.OUT_CHANNEL] = address_of(out), out.strides[0], out.strides[1]
+    return [scaled]
 
 
 #: Addresses in a job that move with the channel, and the strides they move by.

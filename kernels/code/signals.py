@@ -103,12 +103,13 @@ def _called(address: Any, k: Any, phase: Any, start: Any) -> Any:
         left, right = _source(address, k, c), _source(address, k, c + n - 1)
         fresh = 4 * job[LENGTH]
         forward(address, n, left, right, work, left + fresh, right + fresh)
-        apart(address, n, work, job[SPECTRA] + 8 * c * bins)
+        apart(address, n, c, work)
     code = call_mask(job[CALLEE], job[CALLEE_STATE], job[SPECTRA], job[MASKS], k)
     for row in range(stems * channels):
         c = row % channels
         if c % 2 == 0:
-            n, work, spare = min(2, channels - c), job[WORK] + c // 2 * size, job[SPARE]
+            n, work = min(2, channels - c), job[WORK] + c // 2 * size
+            spare = work if row >= (stems - 1) * channels else job[SPARE]  # the last stem uses it up
             masks = job[MASKS] + 4 * row * bins
             mask(address, n, work, spare, masks, masks + 4 * (n - 1) * bins)
             one, two = where(address, phase, row, start), where(address, phase, row + n - 1, start)

@@ -9,6 +9,7 @@ from .job import (
     ANALYSIS_ALONE,
     APPLY,
     BINS,
+    CHANNELS,
     FIELDS,
     FORWARD,
     GAP,
@@ -16,6 +17,7 @@ from .job import (
     LENGTH,
     PACK,
     PLACES,
+    SPECTRA,
     SPREAD,
     SYNTHESIS,
     TWIDDLES,
@@ -62,11 +64,14 @@ def sort(address: Any, n: Any, work: Any, left: Any, right: Any) -> None:
 
 
 @inline
-def apart(address: Any, n: Any, work: Any, spectra: Any) -> None:
-    """Write the spectra in ``work`` as float32 ``[n, 2, bins]``: real parts, then imaginary parts."""
+def apart(address: Any, n: Any, c: Any, work: Any) -> None:
+    """Write the spectra of channels c and, if n is 2, c + 1 into SPECTRA, float32 ``[2, channels, bins]``."""
     job = i64(address, FIELDS)
-    right, imaginary = spectra + 8 * job[BINS], _imaginary(address, work)
-    call_step(job[SPREAD + n - 1], work, imaginary, spectra, right, job[PLACES], 0, 0, 0)
+    row, im = 4 * job[BINS], _imaginary(address, work)
+    real = job[SPECTRA] + c * row
+    imaginary = real + job[CHANNELS] * row
+    side = (n - 1) * row
+    call_step(job[SPREAD + n - 1], work, im, real, imaginary, real + side, imaginary + side, job[PLACES], 0)
 
 
 @inline

@@ -147,7 +147,7 @@ def _frame(address: Any, k: Any) -> Any:
         work = job[WORK] + c // 2 * size
         _ahead(address, k, c, min(2, channels - c), work)
         if job[CALLEE] != 0:
-            apart(address, min(2, channels - c), work, job[SPECTRA] + 8 * c * bins)
+            apart(address, min(2, channels - c), c, work)
     if job[CALLEE] != 0:
         code = call_mask(job[CALLEE], job[CALLEE_STATE], job[SPECTRA], job[MASKS], k)
     for row in range(job[STEMS] * channels):

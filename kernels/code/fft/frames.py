@@ -16,7 +16,7 @@ from .access import INT, Access, pointer
 from .bins import Bins
 from .layout import Geometry
 from .passes import Passes, Work
-from .scalar_bins import apply_scalar, pack_scalar, unpack_scalar
+from .scalar_bins import apply_scalar, pack_scalar, spread_scalar, unpack_scalar
 
 if TYPE_CHECKING:
     from .codelets import Pair
@@ -160,29 +160,38 @@ class _Apply:
 
 def unpack(length: int, width: int, channels: int) -> Any:
     """Return ``(real, imaginary, left, right, places)``: spectra in natural order as complex64."""
-    return _unpack(length, width, channels, planar=False)
-
-
-def spread(length: int, width: int, channels: int) -> Any:
-    """Return the same with all real parts first, then all imaginary parts: float32 ``[2, bins]``."""
-    return _unpack(length, width, channels, planar=True)
-
-
-def _unpack(length: int, width: int, channels: int, *, planar: bool) -> Any:
     if width == 1:
-        return unpack_scalar(length, channels, planar=planar)
+        return unpack_scalar(length, channels)
 
     def emit(builder: Any, *args: Any) -> None:
         arrays = [pointer(builder, x) for x in args[:4]]
         bins = Bins(Geometry(length, width), builder, _places(builder, args[4]))
-        _Unpack(bins, arrays[:2], arrays[2 : 2 + channels], planar=planar).emit()
+        _Unpack(bins, arrays[:2], [(x,) for x in arrays[2 : 2 + channels]]).emit()
+
+    return Emitted(emit)
+
+
+def spread(length: int, width: int, channels: int) -> Any:
+    """Return ``(real, imaginary, left real, left imaginary, right real, right imaginary, places)``.
+
+    The same with real and imaginary parts apart, ``length // 2 + 1`` float32 each.
+    """
+    if width == 1:
+        return spread_scalar(length, channels)
+
+    def emit(builder: Any, *args: Any) -> None:
+        arrays = [pointer(builder, x) for x in args[:6]]
+        bins = Bins(Geometry(length, width), builder, _places(builder, args[6]))
+        _Unpack(bins, arrays[:2], [tuple(arrays[2:4]), tuple(arrays[4:])][:channels]).emit()
 
     return Emitted(emit)
 
 
 class _Unpack:
-    def __init__(self, bins: Bins, source: list[Any], targets: list[Any], *, planar: bool) -> None:
-        self.bins, self.source, self.targets, self.planar = bins, source, targets, planar
+    """Targets are, by channel, one array of complex64 or two of float32."""
+
+    def __init__(self, bins: Bins, source: list[Any], targets: list[tuple[Any, ...]]) -> None:
+        self.bins, self.source, self.targets = bins, source, targets
         self.kept = [(bins.scratch(bins.half), bins.scratch(bins.half)) for _ in targets]
 
     def emit(self) -> None:
@@ -207,11 +216,14 @@ class _Unpack:
                 for part, room in zip(channel, scratch, strict=True):
                     bins.keep(room, INT(s), part)
         crest = self._apart(values[bins.half], partners[bins.half])
-        half = bins.geometry.length // 2
+        middle, nothing = bins.geometry.length // 2, ir.Constant(ir.FloatType(), 0.0)
         for (real, _), target in zip(crest, self.targets, strict=True):
-            middle, beside = (half, 2 * half + 1) if self.planar else (2 * half, 2 * half + 1)
-            access.put(target, INT(middle), access.lane(real, 0))
-            access.put(target, INT(beside), ir.Constant(ir.FloatType(), 0.0))
+            if len(target) == 2:
+                places = ((target[0], middle), (target[1], middle))
+            else:
+                places = ((target[0], 2 * middle), (target[0], 2 * middle + 1))
+            for (array, place), value in zip(places, (access.lane(real, 0), nothing), strict=True):
+                access.put(array, INT(place), value)
 
     def _group(self, column: Any, _: list[int], s: Any) -> None:
         bins, access = self.bins, self.bins.access
@@ -231,19 +243,19 @@ class _Unpack:
         for channel, target in zip(found, self.targets, strict=True):
             self._rows(channel, target, column, s)
 
-    def _rows(self, channel: list[Pair], target: Any, column: Any, s: Any) -> None:
+    def _rows(self, channel: list[Pair], target: tuple[Any, ...], column: Any, s: Any) -> None:
         bins, access = self.bins, self.bins.access
         reals = access.transpose([value[0] for value in channel])
         imaginaries = access.transpose([value[1] for value in channel])
         for q, parts in enumerate(zip(reals, imaginaries, strict=True)):
             row = bins.row(column, s, q)
-            if self.planar:
-                access.store(target, row, parts[0])
-                access.store(target, access.at(row, bins.geometry.length // 2 + 1), parts[1])
+            if len(target) == 2:
+                for array, part in zip(target, parts, strict=True):
+                    access.store(array, row, part)
                 continue
             place = access.times(row, 2)
             for offset, part in zip((0, bins.width), access.interleave(*parts), strict=True):
-                access.store(target, access.at(place, offset), part)
+                access.store(target[0], access.at(place, offset), part)
 
 
 def pack(length: int, width: int, channels: int) -> Any:

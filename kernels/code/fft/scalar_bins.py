@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from ..memory import f32, i64
+from ..memory import f32, i64, inline
 
-__all__ = ["apply_scalar", "pack_scalar", "unpack_scalar"]
+__all__ = ["apply_scalar", "pack_scalar", "spread_scalar", "unpack_scalar"]
 
 zero = np.float32(0)
 
@@ -36,27 +36,49 @@ def apply_scalar(length: int, channels: int) -> Any:
     return run
 
 
-def unpack_scalar(length: int, channels: int, *, planar: bool) -> Any:
+def unpack_scalar(length: int, channels: int) -> Any:
     """Return `frames.unpack` for width 1."""
-    step, beside = (1, length // 2 + 1) if planar else (2, 1)
+    sort = _apart(length, channels)
 
     def run(re: Any, im: Any, left: Any, right: Any, places: Any, _: Any, __: Any, ___: Any) -> Any:
-        zr, zi, at = f32(re, length), f32(im, length), i64(places, length)
-        first = f32(left, 2 * length + 2)
-        second = f32(right, 2 * length + 2) if channels == 2 else first
-        for k in range(length // 2 + 1):
-            p, q = at[k], at[length - k if k else 0]
-            if channels == 2:
-                second[k * step], second[k * step + beside] = zi[p] + zi[q], zr[q] - zr[p]
-                first[k * step], first[k * step + beside] = zr[p] + zr[q], zi[p] - zi[q]
-            else:
-                first[k * step], first[k * step + beside] = zr[p], zi[p]
-            if 2 * k == length:
-                first[k * step + beside] = 0
-                second[k * step + beside] = 0
+        sort(re, im, left, left + 4, right, right + 4, places, 2)
         return 0
 
     return run
+
+
+def spread_scalar(length: int, channels: int) -> Any:
+    """Return `frames.spread` for width 1."""
+    sort = _apart(length, channels)
+
+    def run(re: Any, im: Any, left: Any, left_im: Any, right: Any, right_im: Any, places: Any, _: Any) -> Any:
+        sort(re, im, left, left_im, right, right_im, places, 1)
+        return 0
+
+    return run
+
+
+def _apart(length: int, channels: int) -> Any:
+    @inline
+    def sort(
+        re: Any, im: Any, left: Any, left_im: Any, right: Any, right_im: Any, places: Any, step: Any
+    ) -> None:
+        zr, zi, at = f32(re, length), f32(im, length), i64(places, length)
+        lr, li = f32(left, length + 2), f32(left_im, length + 2)
+        rr, ri = f32(right, length + 2), f32(right_im, length + 2)
+        for k in range(length // 2 + 1):
+            p, q, place = at[k], at[length - k if k else 0], k * step
+            if channels == 2:
+                lr[place], li[place] = zr[p] + zr[q], zi[p] - zi[q]
+                rr[place], ri[place] = zi[p] + zi[q], zr[q] - zr[p]
+            else:
+                lr[place], li[place] = zr[p], zi[p]
+            if p == q:
+                li[place] = zero
+                if channels == 2:
+                    ri[place] = zero
+
+    return sort
 
 
 def pack_scalar(length: int, channels: int) -> Any:
