@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from benches import engine, renders, startup
+from benches import engine, renders, spectra, startup
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from benches.contest import Contest
 
-CONTESTS: list[Contest] = [*engine.CONTESTS, *renders.CONTESTS, *startup.CONTESTS]
+CONTESTS: list[Contest] = [*spectra.CONTESTS, *engine.CONTESTS, *renders.CONTESTS, *startup.CONTESTS]
 TURNS = [
     pytest.param(contest, name, id=f"{contest.title} | {name} | {turn}")
     for contest in CONTESTS

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import math
+from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .errors import KernelError
+from .machine import aligned
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-__all__ = ["check_array", "described", "is_float32"]
+__all__ = ["check_array", "check_count", "check_number", "check_output", "described", "is_float32"]
 
 _FLOAT32 = np.dtype(np.float32)
 
@@ -70,3 +73,60 @@ def described(array: object) -> str:
 def is_float32(array: object, shape: tuple[int, ...]) -> bool:
     """Return whether this is a float32 array of this shape, of any layout; cheap enough for every block."""
     return isinstance(array, np.ndarray) and array.dtype == _FLOAT32 and array.shape == shape
+
+
+def check_count(name: str, value: object, least: int = 1, most: int | None = None) -> int:
+    """Return ``value`` as an int if it is an integer of at least ``least`` and at most ``most``.
+
+    Raises:
+        KernelError: it is something else; True and False are no counts.
+
+    Example:
+        >>> check_count("bands", 0)
+        Traceback (most recent call last):
+        unbraid.kernels.errors.KernelError: bands must be an integer of at least 1, not 0
+    """
+    fits = not isinstance(value, bool) and isinstance(value, int | np.integer)
+    if not fits or value < least or (most is not None and value > most):  # type: ignore[operator]
+        bounds = f"of at least {least}" if most is None else f"from {least} to {most}"
+        raise KernelError(f"{name} must be an integer {bounds}, not {value!r}")
+    return int(value)  # type: ignore[call-overload, no-any-return]
+
+
+def check_number(name: str, value: object, low: float = -math.inf, high: float = math.inf) -> float:
+    """Return ``value`` as a float if it is a finite real number from ``low`` to ``high``.
+
+    Raises:
+        KernelError: it is something else.
+
+    Example:
+        >>> check_number("floor", 1.5, 0, 1)
+        Traceback (most recent call last):
+        unbraid.kernels.errors.KernelError: floor must be a number from 0 to 1, not 1.5
+    """
+    real = isinstance(value, Real) and not isinstance(value, bool)
+    number = float(value) if real else math.nan  # type: ignore[arg-type]
+    if not (math.isfinite(number) and low <= number <= high):
+        rule = (
+            "a finite number"
+            if math.isinf(low) and math.isinf(high)
+            else f"a number from {low:g} to {high:g}"
+        )
+        raise KernelError(f"{name} must be {rule}, not {value!r}")
+    return number
+
+
+def check_output(
+    name: str, out: object, shape: tuple[int, ...], *inputs: npt.NDArray[Any]
+) -> npt.NDArray[np.float32]:
+    """Return ``out`` if a kernel can write float32 of this shape to it, or a new array for None.
+
+    Raises:
+        KernelError: it has another type or shape, is read-only or shares memory with an input.
+    """
+    if out is None:
+        return aligned(shape)
+    checked = check_array(name, out, np.float32, shape, writable=True)
+    if any(np.may_share_memory(checked, array) for array in inputs):
+        raise KernelError(f"{name} shares memory with an input; kernels do not work in place")
+    return checked

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .arguments import check_array
+from .arguments import check_array, check_count, check_number
 from .errors import KernelError
 from .machine import Kernel, address_of
 
@@ -165,8 +164,8 @@ class Bands:
             513
         """
         _check_layout(rate, n_fft, bands, minimum)
-        high = rate / 2 if high is None else _real("high", high)
-        if not 0 <= _real("low", low) < high <= rate / 2:
+        high = rate / 2 if high is None else check_number("high", high)
+        if not 0 <= check_number("low", low) < high <= rate / 2:
             raise KernelError(f"low {low} and high {high} must be 0 <= low < high <= rate / 2 = {rate / 2}")
         ends = scale.from_hz([low, high])
         hz = scale.to_hz(np.linspace(ends[0], ends[1], bands))
@@ -269,24 +268,12 @@ class Bands:
 
 
 def _check_layout(rate: float, n_fft: int, bands: int, minimum: float) -> None:
-    _count("n_fft", n_fft, 2)
-    _count("bands", bands, 1)
-    if _real("rate", rate) <= 0:
+    check_count("n_fft", n_fft, 2)
+    check_count("bands", bands, 1)
+    if check_number("rate", rate) <= 0:
         raise KernelError(f"rate must be a positive number of Hz, not {rate}")
-    if _real("minimum", minimum) < 1:
+    if check_number("minimum", minimum) < 1:
         raise KernelError(f"minimum must be at least 1 bin, not {minimum}")
-
-
-def _count(name: str, value: object, least: int) -> int:
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
-        raise KernelError(f"{name} must be an integer of at least {least}, not {value!r}")
-    return int(value)
-
-
-def _real(name: str, value: object) -> float:
-    if isinstance(value, bool) or not isinstance(value, Real) or not math.isfinite(value):
-        raise KernelError(f"{name} must be a finite number, not {value!r}")
-    return float(value)
 
 
 def _spread(positions: npt.NDArray[np.float64], minimum: float) -> list[float]:

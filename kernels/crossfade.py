@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 
-from .arguments import check_array
+from .arguments import check_array, check_count
 from .errors import KernelError
 from .machine import Kernel, address_of
 
@@ -51,7 +51,7 @@ def fade_curves(shape: Fade, n: int) -> npt.NDArray[np.float64]:
     """
     if shape not in get_args(Fade):
         raise KernelError(f"shape must be one of {', '.join(get_args(Fade))}, not {shape!r}")
-    return _curves(shape, _count("n", n, 0))
+    return _curves(shape, check_count("n", n, 0))
 
 
 @lru_cache(maxsize=16)
@@ -115,7 +115,7 @@ def segment_count(samples: int, length: int, hop: int) -> int:
         (0, 1, 2)
     """
     _check_grid(length, hop)
-    _count("samples", samples, 0)
+    check_count("samples", samples, 0)
     return 0 if samples == 0 else 1 + max(0, -((length - samples) // hop))
 
 
@@ -158,7 +158,7 @@ class SegmentCutter:
 
     def __init__(self, channels: int, length: int, hop: int) -> None:
         _check_grid(length, hop)
-        self.channels, self.length, self.hop = _count("channels", channels, 1), int(length), int(hop)
+        self.channels, self.length, self.hop = check_count("channels", channels, 1), int(length), int(hop)
 
         # What the next segment has so far, and how much of it stands in the segment before.
         self._start = np.empty((self.channels, self.length), np.float32)
@@ -249,7 +249,7 @@ class SegmentOverlap:
                 f"window must be finite and above 1e-12 times its maximum, not {weights.min()} to "
                 f"{weights.max()}: some samples have no other weight"
             )
-        self.channels, self.length, self.hop = _count("channels", channels, 1), int(length), int(hop)
+        self.channels, self.length, self.hop = check_count("channels", channels, 1), int(length), int(hop)
         self.window = weights / weights.max()
         self._sums, self._weights = np.zeros((channels, length)), np.zeros(length)
         addresses = [address_of(array) for array in (self.window, self._sums, self._weights)]
@@ -307,11 +307,5 @@ class SegmentOverlap:
 
 
 def _check_grid(length: int, hop: int) -> None:
-    if _count("hop", hop, 1) > _count("length", length, 1):
+    if check_count("hop", hop, 1) > check_count("length", length, 1):
         raise KernelError(f"hop {hop} and length {length} must be 1 <= hop <= length")
-
-
-def _count(name: str, value: object, least: int) -> int:
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
-        raise KernelError(f"{name} must be an integer of at least {least}, not {value!r}")
-    return int(value)

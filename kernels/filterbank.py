@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import math
 from itertools import pairwise
-from numbers import Real
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .arguments import check_array
+from .arguments import check_array, check_count, check_number
 from .errors import KernelError
 from .machine import Kernel, address_of, aligned
 from .nodes import NodeState
@@ -46,7 +45,7 @@ class FilterBankState(NodeState):
     kernel = Kernel("filterbank.bank", 4)
 
     def __init__(self, channels: int, coefficients: npt.NDArray[np.float64]) -> None:
-        self.channels = _count("channels", channels)
+        self.channels = check_count("channels", channels)
         check_array("coefficients", coefficients, np.float64, ("bands", "sections", 5))
         _check_stable(coefficients)
         bands, sections, _ = coefficients.shape
@@ -152,9 +151,9 @@ def linkwitz_riley(crossovers: Sequence[float], rate: float, order: int = 4) -> 
     """
     if order not in (2, 4, 6, 8):
         raise KernelError(f"order must be 2, 4, 6 or 8, not {order!r}")
-    if _real("rate", rate) <= 0:
+    if check_number("rate", rate) <= 0:
         raise KernelError(f"rate must be a positive number of Hz, not {rate}")
-    edges = [0.0, *(_real("crossovers", frequency) for frequency in crossovers), rate / 2]
+    edges = [0.0, *(check_number("crossovers", frequency) for frequency in crossovers), rate / 2]
     rising = all(low < high for low, high in pairwise(edges))
     if not 1 <= len(crossovers) <= 7 or not rising:
         raise KernelError(
@@ -221,15 +220,3 @@ def _check_stable(coefficients: npt.NDArray[np.float64]) -> None:
             f"coefficients of band {band}, section {section} must be finite with |a2| < 1 and |a1| < 1 + a2 "
             f"(stable), not {coefficients[band, section].tolist()}"
         )
-
-
-def _count(name: str, value: object) -> int:
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
-        raise KernelError(f"{name} must be an integer of at least 1, not {value!r}")
-    return int(value)
-
-
-def _real(name: str, value: object) -> float:
-    if isinstance(value, bool) or not isinstance(value, Real) or not math.isfinite(value):
-        raise KernelError(f"{name} must be a finite number, not {value!r}")
-    return float(value)

@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 import numpy as np
 
 from .errors import KernelError
+from .windows import check_hop
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -135,8 +136,9 @@ def frames_of(framing: str, samples: int, n_fft: int, hop: int, window: npt.NDAr
     Raises:
         KernelError: the framing is unknown, the hop is not 1 to n_fft, or the signal is too short for it.
     """
-    if not 1 <= hop <= n_fft:
-        raise KernelError(f"hop must be 1 to n_fft = {n_fft}, not {hop}")
+    hop = check_hop(hop, n_fft)
+    if framing not in FRAMINGS:
+        raise KernelError(f"framing {framing!r} is unknown; there are {', '.join(FRAMINGS)}")
     if framing == "stream":
         return Frames(samples, n_fft, hop, hop - n_fft, -(-(samples + n_fft - hop) // hop))
     if framing == "inside":
@@ -151,9 +153,7 @@ def frames_of(framing: str, samples: int, n_fft: int, hop: int, window: npt.NDAr
                 "'centered-zeros'",
             )
         return Frames(samples, n_fft, hop, -half, 1 + (samples + 2 * half - n_fft) // hop, mirrored)
-    if framing == "scipy":
-        return _scipy_frames(samples, n_fft, hop, window)
-    raise KernelError(f"framing {framing!r} is unknown; there are {', '.join(FRAMINGS)}")
+    return _scipy_frames(samples, n_fft, hop, window)
 
 
 def _scipy_frames(samples: int, n_fft: int, hop: int, window: npt.NDArray[Any]) -> Frames:

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from .arguments import check_count
 from .code import job as at
 from .code.emitted import STEP_ARGUMENTS
-from .code.fft.layout import Geometry
+from .code.fft.layout import WIDTHS, Geometry
 from .errors import KernelError
 from .machine import Kernel, address_of, aligned
 
@@ -31,8 +32,6 @@ class Plan:
     """
 
     def __init__(self, n_fft: int, width: int) -> None:
-        if n_fft < 2:
-            raise KernelError(f"n_fft must be 2 at least, not {n_fft}")
         try:
             self.geometry = Geometry.widest(n_fft, width)
         except ValueError as error:
@@ -59,6 +58,10 @@ class Plan:
             )
         return found
 
+    def steps(self) -> list[Kernel]:
+        """Return every step, for 1 and for 2 channels."""
+        return [self.step(name, n) for name in at.STEPS for n in (1, 2)]
+
     def job(self, channels: int, *steps: str) -> npt.NDArray[np.int64]:
         """Return a job with this plan's tables in it, and these steps for so many channels."""
         job = np.zeros(at.FIELDS, np.int64)
@@ -70,11 +73,21 @@ class Plan:
         return job
 
 
-@lru_cache(maxsize=64)
 def plan_of(n_fft: int, width: int | None = None) -> Plan:
-    """Return the plan of a frame length, made once; the width is the CPU's unless given."""
+    """Return the plan of a frame length, made once; the width is the CPU's unless given.
+
+    Raises:
+        KernelError: the length or the width cannot be.
+    """
     if width is None:
         from .machine.load import vector_width
 
         width = vector_width()
+    elif width not in WIDTHS:
+        raise KernelError(f"width must be one of {', '.join(map(str, WIDTHS))}, not {width!r}")
+    return _plan_of(check_count("n_fft", n_fft, 2), int(width))
+
+
+@lru_cache(maxsize=64)
+def _plan_of(n_fft: int, width: int) -> Plan:
     return Plan(n_fft, width)

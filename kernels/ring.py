@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .arguments import check_count
 from .errors import KernelError
 from .machine import Kernel, address_of, aligned
 
@@ -50,7 +51,7 @@ class Ring:
     """
 
     def __init__(self, channels: int, capacity: int) -> None:
-        self.channels, self.capacity = _count("channels", channels), _count("capacity", capacity)
+        self.channels, self.capacity = check_count("channels", channels), check_count("capacity", capacity)
         if capacity > _MOST or capacity & (capacity - 1):
             raise KernelError(f"capacity must be a power of two up to 2^28 frames, not {capacity}")
         self._samples = np.zeros((self.channels, self.capacity), np.float32)
@@ -124,9 +125,3 @@ class Ring:
         np.multiply(self._index, block.strides[0], out=table)
         table += address_of(block)
         return address_of(table)
-
-
-def _count(name: str, value: object) -> int:
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
-        raise KernelError(f"{name} must be an integer of at least 1, not {value!r}")
-    return int(value)

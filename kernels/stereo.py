@@ -10,12 +10,11 @@ that is not finite makes NaN of that bin in that frame only, for its memory then
 from __future__ import annotations
 
 import math
-from numbers import Real
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from .arguments import check_array
+from .arguments import check_array, check_count, check_number
 from .errors import KernelError
 from .machine import Kernel, address_of
 
@@ -83,7 +82,7 @@ def forgetting_factor(time: float, rate: float, hop: int) -> float:
         0.904837
     """
     for name, value in (("time", time), ("rate", rate), ("hop", hop)):
-        if _real(name, value) <= 0:
+        if check_number(name, value) <= 0:
             raise KernelError(f"{name} must be positive, not {value}")
     return math.exp(-hop / (rate * time))
 
@@ -111,7 +110,7 @@ class CrossStatistics:
     """
 
     def __init__(self, bins: int, forgetting: float) -> None:
-        self.bins, self.forgetting = _count("bins", bins), _real("forgetting", forgetting)
+        self.bins, self.forgetting = check_count("bins", bins), check_number("forgetting", forgetting)
         if not 0 <= forgetting < 1:
             raise KernelError(f"forgetting must be 0 to below 1, not {forgetting}")
         self._factor, self._memory = np.array([forgetting], np.float64), np.zeros(4 * self.bins)
@@ -264,7 +263,7 @@ def ambience_gain(
     Source: Avendano and Jot, ICASSP 2002; JAES 52, 2004.
     """
     given = {"threshold": threshold, "slope": slope, "lowest": lowest, "highest": highest}
-    curve = np.array([_real(name, value) for name, value in given.items()])
+    curve = np.array([check_number(name, value) for name, value in given.items()])
     if not 0 <= threshold <= 1 or slope <= 0 or not 0 <= lowest <= highest:
         raise KernelError(
             f"threshold {threshold} must be 0 to 1, slope {slope} above 0, and lowest {lowest} and highest "
@@ -304,15 +303,3 @@ def _check_apart(*arrays: npt.NDArray[Any]) -> None:
     for i, one in enumerate(arrays):
         if any(np.may_share_memory(one, other) for other in arrays[i + 1 :]):
             raise KernelError("arrays to write must share no memory with any other")
-
-
-def _count(name: str, value: object) -> int:
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
-        raise KernelError(f"{name} must be an integer of at least 1, not {value!r}")
-    return int(value)
-
-
-def _real(name: str, value: object) -> float:
-    if isinstance(value, bool) or not isinstance(value, Real) or not math.isfinite(value):
-        raise KernelError(f"{name} must be a finite number, not {value!r}")
-    return float(value)

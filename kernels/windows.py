@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
     Window = str | npt.NDArray[Any]
 
-__all__ = ["WINDOWS", "dual_window", "root_hann", "window_of"]
+__all__ = ["WINDOWS", "check_hop", "dual_window", "root_hann", "window_of"]
+
+_MOST = 1e12  # weights that float32 can square, and divide by, without overflow
 
 
 def root_hann(n_fft: int) -> npt.NDArray[np.float64]:
@@ -90,7 +92,20 @@ def window_of(window: Window, n_fft: int) -> npt.NDArray[np.float64]:
     values = values.astype(np.float64)
     if not np.all(np.isfinite(values)):
         raise KernelError("window holds NaN or infinity")
+    if np.abs(values).max() > _MOST:
+        raise KernelError(f"window holds weights beyond {_MOST:g}; scale it, its dual makes up for it")
     return values
+
+
+def check_hop(hop: object, n_fft: int) -> int:
+    """Return ``hop`` as an int if it is an integer from 1 to ``n_fft``.
+
+    Raises:
+        KernelError: it is something else.
+    """
+    if check_count("hop", hop, -(2**63)) < 1 or hop > n_fft:
+        raise KernelError(f"hop must be 1 to n_fft = {n_fft}, not {hop}")
+    return int(hop)
 
 
 def dual_window(window: npt.NDArray[np.float64], hop: int) -> npt.NDArray[np.float64]:
@@ -104,7 +119,8 @@ def dual_window(window: npt.NDArray[np.float64], hop: int) -> npt.NDArray[np.flo
         hop: samples between frames, 1 to ``n_fft``.
 
     Raises:
-        KernelError: some sample is covered by no frame with weight, so nothing can restore it.
+        KernelError: some sample is covered by no frame with weight, so nothing can restore it, or all
+            weights are below 1e-12.
 
     Example:
         >>> w = root_hann(8)
@@ -112,8 +128,7 @@ def dual_window(window: npt.NDArray[np.float64], hop: int) -> npt.NDArray[np.flo
         [1.0, 1.0]
     """
     n_fft = len(window)
-    if not 1 <= hop <= n_fft:
-        raise KernelError(f"hop must be 1 to n_fft = {n_fft}, not {hop}")
+    hop = check_hop(hop, n_fft)
     folded = np.zeros(hop)
     for start in range(0, n_fft, hop):
         part = window[start : start + hop] ** 2
@@ -123,4 +138,6 @@ def dual_window(window: npt.NDArray[np.float64], hop: int) -> npt.NDArray[np.flo
             f"a window of {n_fft} samples with hop {hop} leaves samples without weight, so overlap-add "
             "cannot restore them; use a smaller hop or another window",
         )
+    if folded.max() < _MOST**-2:
+        raise KernelError(f"window holds no weight above {1 / _MOST:g}; scale it, its dual makes up for it")
     return window / np.resize(folded, n_fft)

@@ -165,7 +165,7 @@ def test_a_stream_through_cutter_and_overlap_is_itself() -> None:
 
 def test_after_the_end_everything_starts_anew() -> None:
     cutter, overlap = SegmentCutter(1, 8, 6), SegmentOverlap(1, 8, 6)
-    x = noise(1, 20, seed=1)
+    x, segments = noise(1, 20, seed=1), noise(0, 1, 8)
     for _ in range(2):
         segments = np.concatenate([cutter.push(x), cutter.finish()])
         got = np.concatenate([overlap.push(segments), overlap.finish()], axis=1)
@@ -241,9 +241,9 @@ def test_arrays_that_do_not_fit_are_refused() -> None:
     locked = noise(2, 8)
     locked.flags.writeable = False
     segments = noise(2, 2, 4)
-    for call, says in (
+    refused: list[tuple[Any, str]] = [
         (lambda: crossfade(x, noise(2, 7)), r"head must be float32 \[2, 8\], not float32 \[2, 7\]"),
-        (lambda: crossfade(x.astype(float), x), "tail must be float32"),  # type: ignore[arg-type]
+        (lambda: crossfade(x.astype(float), x), "tail must be float32"),
         (lambda: crossfade(x[:, ::2], x[:, ::2]), "tail .* must be C-contiguous"),
         (lambda: crossfade(x, x, out=locked), "out .* must be writable"),
         (lambda: crossfade(x[:1], x[1:], out=x[:1]), "out must be tail, head, or share no memory"),
@@ -254,7 +254,8 @@ def test_arrays_that_do_not_fit_are_refused() -> None:
         (lambda: cutter.push(noise(3, 8)), r"block must be float32 \[2, any\]"),
         (lambda: cutter.push(segments[0], segments[:1]), "out must not share memory with block"),
         (lambda: cutter.push(x, noise(2, 2, 4)), r"out must be float32 \[3, 2, 4\]"),
-    ):
+    ]
+    for call, says in refused:
         with pytest.raises(KernelError, match=says):
             call()
     np.testing.assert_array_equal(cutter.push(x), cut(x, 4, 2))  # nothing was taken before

@@ -106,7 +106,9 @@ def compiled_sides() -> tuple[Any, Any]:
     put, take = (njit(nogil=True, error_model="numpy")(body) for body in (code.write, code.read))
     signature: Any = int64(int64, int64, int64, int64, int64)
 
-    @njit(signature, nogil=True)
+    compiled: Any = njit(signature, nogil=True)
+
+    @compiled  # type: ignore[untyped-decorator]
     def produce(ring: Any, rows: Any, longest: Any, frames: Any, stop: Any) -> Any:
         left, right, at, seed = f32(i64(rows, 2)[0], longest), f32(i64(rows, 2)[1], longest), 0, 1
         while at < frames and code.load_acquire(stop) == 0:
@@ -118,7 +120,7 @@ def compiled_sides() -> tuple[Any, Any]:
             at += put(ring, rows, n)
         return at
 
-    @njit(signature, nogil=True)
+    @compiled  # type: ignore[untyped-decorator]
     def consume(ring: Any, rows: Any, longest: Any, frames: Any, stop: Any) -> Any:
         left, right, at, seed = f32(i64(rows, 2)[0], longest), f32(i64(rows, 2)[1], longest), 0, 7
         while at < frames:

@@ -31,7 +31,8 @@ def noise(*shape: int, seed: int = 0) -> np.ndarray[Any, np.dtype[np.complex64]]
 
 
 def powers(p11: float, p22: float, p12: complex) -> CrossPowers:
-    return CrossPowers(*(np.full((1, 1), value, float) for value in (p11, p22)), np.full((1, 1), p12 + 0j))
+    one, two = np.full((1, 1), float(p11)), np.full((1, 1), float(p22))
+    return CrossPowers(one, two, np.full((1, 1), complex(p12)))
 
 
 def one(cue: Any) -> float:
@@ -161,7 +162,8 @@ def test_left_earlier_than_right_has_positive_phase() -> None:
 
 
 def test_channels_that_share_nothing_are_ambience() -> None:
-    last = CrossPowers(*(array[-1:] for array in CrossStatistics(64, 0.99).push(noise(2, 3000, 64, seed=7))))
+    every = CrossStatistics(64, 0.99).push(noise(2, 3000, 64, seed=7))
+    last = CrossPowers(every.p11[-1:], every.p22[-1:], every.p12[-1:])
     assert stereo.coherence(last).mean() < 0.02
     split = stereo.direct_ambient(last)
     assert split.direct.mean() < 0.25 * split.ambient.mean()
@@ -171,7 +173,7 @@ def test_channels_that_share_nothing_are_ambience() -> None:
 def test_the_ambience_gain_is_a_step_by_hyperbolic_tangent() -> None:
     root = np.linspace(0, 1, 11)
     got = stereo.ambience_gain(
-        CrossPowers(np.ones((1, 11)), np.ones((1, 11)), root[None] + 0j),
+        CrossPowers(np.ones((1, 11)), np.ones((1, 11)), root[None].astype(np.complex128)),
         threshold=0.4,
         slope=3,
         lowest=0.1,

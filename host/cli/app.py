@@ -29,6 +29,7 @@ _COMMANDS = {
     "graph": "Check or draw a graph.",
     "plugins": "List plugins, or show one with its ports and parameters.",
     "render": "Render a graph over a sound file.",
+    "warmup": "Compile all kernels now, so that no render waits for one.",
 }
 
 

@@ -7,7 +7,7 @@ cache loads them through llvmlite and never imports numba.
 from __future__ import annotations
 
 from .cache import cache_folder
-from .kernel import CompileReport, Kernel, compilations
+from .kernel import CompileReport, Kernel, compilations, fixed_kernels
 from .memory import address_of, aligned, pointer_to, row_addresses
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "aligned",
     "cache_folder",
     "compilations",
+    "fixed_kernels",
     "pointer_to",
     "row_addresses",
 ]

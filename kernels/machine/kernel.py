@@ -8,10 +8,11 @@ from functools import cached_property
 from time import perf_counter
 from typing import Any
 
-__all__ = ["CompileReport", "Kernel", "compilations"]
+__all__ = ["CompileReport", "Kernel", "compilations", "fixed_kernels"]
 
 _LOCK = threading.RLock()
 _COMPILED: list[CompileReport] = []
+_FIXED: dict[str, Kernel] = {}
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,11 @@ class CompileReport:
 def compilations() -> tuple[CompileReport, ...]:
     """Return what this process had to compile so far; nothing where the cache was warm."""
     return tuple(_COMPILED)
+
+
+def fixed_kernels() -> tuple[Kernel, ...]:
+    """Return every kernel without a key that modules imported so far have named."""
+    return tuple(_FIXED.values())
 
 
 class Kernel:
@@ -57,6 +63,8 @@ class Kernel:
         self.source, self.key = source, key
         self.arguments = arguments if isinstance(arguments, int) else len(arguments)
         self._form = f"words{arguments}" if isinstance(arguments, int) else arguments
+        if not key:
+            _FIXED.setdefault(source, self)
 
     @property
     def name(self) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ._signatures import ffi
+from ._signatures import ffi as _typed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["address_of", "aligned", "pointer_to", "row_addresses"]
 
+ffi: Any = _typed  # its annotations lack arrays
 _WORD = ffi.typeof("int64_t")
 
 _LINE = 64  # bytes of a cache line, and of the widest vector
@@ -29,7 +30,7 @@ def address_of(array: npt.NDArray[Any]) -> int:
 
 
 def pointer_to(array: npt.NDArray[Any]) -> Any:
-    """Return a pointer to an array's first element, for kernels that take pointers; it keeps nothing alive."""
+    """Return a pointer to an array's first element, for kernels that take pointers."""
     if array.flags.c_contiguous:
         return ffi.from_buffer(array)
     return ffi.cast("void *", address_of(array))
