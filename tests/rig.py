@@ -8,6 +8,7 @@ import numpy as np
 
 from unbraid.host.contract import (
     BlockProcessor,
+    CompiledProcessor,
     Params,
     PluginCard,
     Port,
@@ -16,6 +17,7 @@ from unbraid.host.contract import (
     hookimpl,
     param,
 )
+from unbraid.kernels.streaming import MaskedStream
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -122,6 +124,18 @@ class BadMask(StftProcessor[Params]):
         return {"out": np.ones((X.shape[0], X.shape[1], 3), np.float32)}
 
 
+class LowHalf(CompiledProcessor[Params]):
+    """Two compiled outputs of one input: the lower half of the spectrum, and the upper."""
+
+    def prepare(self, spec: Spec) -> None:
+        """Allocate the stream, and set its masks once."""
+        super().prepare(spec)
+        self.state = stream = MaskedStream(spec.inputs["in"].channels, 512, 128, stems=2)
+        stream.masks[0, :, 128:] = 0
+        stream.masks[1, :, :128] = 0
+        self.latency, self.tail = stream.latency, 512
+
+
 def _card(plugin: str, cls: type, **more: object) -> PluginCard:
     return PluginCard(
         id=plugin,
@@ -138,6 +152,7 @@ def unbraid_cards() -> list[PluginCard]:
     """Return the tests' plugins."""
     halves = Ports((Port("in"),), (Port("part"), Port("rest")))
     return [
+        _card("low-half", LowHalf, ports=Ports((Port("in"),), (Port("low"), Port("high")))),
         _card("late", Late, params=LateParams),
         _card("late44", Late, params=LateParams, rates=(44100,)),
         _card("late16", Late, params=LateParams, rates=(16000,)),

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from unbraid.kernels.code.fft.layout import WIDTHS, Geometry
-from unbraid.kernels.fft import Fft
+from unbraid.kernels.errors import KernelError
+from unbraid.kernels.fft import Fft, irfft, rfft
 
 LENGTHS = (441, 480, 512, 882, 960, 1024, 1920, 2048, 4096, 6144, 8192)
 CASES = [(n, w) for n in LENGTHS for w in WIDTHS if n % w**2 == 0 and not (w == 1 and n % 16 == 0)]
@@ -123,3 +124,28 @@ def test_arrays_that_do_not_fit_are_refused_untouched() -> None:
     with pytest.raises(ValueError, match="imaginary must be float32"):
         fft.inverse(good, np.zeros((2, 64), np.float32))
     fft.forward(good, other)
+
+
+@pytest.mark.parametrize("n", LENGTHS)
+@pytest.mark.parametrize("rows", [1, 2, 5])
+def test_real_transforms_are_numpy_s(n: int, rows: int) -> None:
+    x = np.random.default_rng(n).standard_normal((rows, n)).astype(np.float32)
+    want = np.fft.rfft(x.astype(np.float64))
+    got = rfft(x)
+    np.testing.assert_allclose(got, want, rtol=0, atol=1e-6 * np.abs(want).max())
+    np.testing.assert_allclose(irfft(got, n), x, rtol=0, atol=2e-6)
+
+
+def test_the_inverse_real_transform_ignores_what_cannot_be() -> None:
+    X = np.ones((1, 5), np.complex64)
+    X[0, 0] += 7j
+    X[0, 4] -= 7j
+    np.testing.assert_allclose(irfft(X, 8), np.fft.irfft(np.ones((1, 5))), atol=1e-6)
+
+
+@pytest.mark.parametrize("bad", [np.zeros(8, np.float32), np.zeros((2, 8)), np.zeros((0, 8), np.float32)])
+def test_real_transforms_refuse_other_arrays(bad: Any) -> None:
+    with pytest.raises(KernelError, match=r"x must be float32 \[rows, n\]"):
+        rfft(bad)
+    with pytest.raises(KernelError, match=r"X must be complex64 \[rows, 5\]"):
+        irfft(bad, 8)

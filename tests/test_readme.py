@@ -95,3 +95,24 @@ def test_python_over_files_arrays_and_streams(folder: Path) -> None:
     assert names["stems"]["dialogue"].shape == (2, 9600)  # type: ignore[call-overload]
     assert names["block"]["dialogue"].shape == (2, 100)  # type: ignore[call-overload]
     assert (folder / "out" / "interview.dialogue.wav").exists()
+
+
+def test_the_kernels_alone_do_what_is_shown() -> None:
+    names: dict[str, object] = {}
+    for code in fences("python"):
+        if "masked_roundtrip" in code or "function_roundtrip" in code:
+            exec(code, names)  # noqa: S102 - it is the README's own
+    x, y, z, gated = (np.asarray(names[name]) for name in ("x", "y", "z", "gated"))
+    np.testing.assert_allclose(y, x, rtol=0, atol=2e-6)
+    assert 0.1 < np.linalg.norm(z) / np.linalg.norm(x) < 1
+    # the same rule, |X| > 10, once on an array and once in a function
+    np.testing.assert_allclose(gated, z, rtol=0, atol=0.02)
+    assert np.sqrt(np.mean((gated - z) ** 2)) < 1e-4
+
+
+def test_the_table_of_kernels_names_modules_that_exist() -> None:
+    rows = re.findall(r"^\| ((?:`\w+` ?)+)\|", README.read_text(encoding="utf-8"), re.MULTILINE)
+    modules = {name for row in rows for name in re.findall(r"`(\w+)`", row)}
+    kernels = README.parent / "kernels"
+    found = {path.stem for path in kernels.glob("*.py")} | {"reference"}
+    assert {"spectra", "streaming", "masks", "fft", "ring"} <= modules & found

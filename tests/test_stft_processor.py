@@ -111,3 +111,33 @@ def test_only_one_input_of_any_layout(registry: Registry) -> None:
     x = np.random.default_rng(3).uniform(-0.5, 0.5, (6, 3000)).astype(np.float32)
     done = process(mask_graph(), x, rate=48000, registry=registry)["out"]
     np.testing.assert_allclose(done, x, atol=5e-7)
+
+
+def test_a_compiled_stft_node_runs_in_a_graph_like_any_other(registry: Registry) -> None:
+    """Its two halves sum to the delayed input, and it forms one compiled run with its neighbours."""
+    graph = Graph()
+    before = graph.node("before", "gain", graph.input("mix"), gain=-6)
+    halves = graph.node("halves", "low-half", before)
+    graph.output("low", halves["low"])
+    graph.output("both", graph.node("sum", "mix", halves["low"], halves["high"], gains=[0, 0]))
+    x = noise(6000)
+    done = process(graph, x, rate=48000, registry=registry)
+    np.testing.assert_allclose(done["both"], x * 10 ** (-6 / 20), rtol=0, atol=1e-6)
+    spectrum = np.abs(np.fft.rfft(done["low"][:, 1000:5000] * np.hanning(4000)))
+    assert spectrum[:, 1100:].max() < 1e-3 * spectrum[:, :900].max()  # 12 kHz is bin 1000 of 4000 at 48 kHz
+    again = process(graph, x, rate=48000, registry=registry, blocks=[37] * 400)
+    np.testing.assert_array_equal(again["low"], done["low"])
+
+
+def test_a_frame_length_that_cannot_be_is_one_line_that_names_node_and_rule(registry: Registry) -> None:
+    class Odd(registry_mask(registry)):  # type: ignore[misc]
+        n_fft, hop = 1100, 275
+
+    stereo = Layout.parse("stereo")
+    with pytest.raises(ValueError, match=r"n_fft.*1100 is not 2\^a 3\^b 5\^c 7\^d"):
+        Odd(registry.card("mask").params()).prepare(Spec(48000, 64, {"in": stereo}, {"out": stereo}))
+
+
+def registry_mask(registry: Registry) -> Any:
+    card = registry.card("mask")
+    return type(registry.build(card, card.params()))

@@ -21,6 +21,7 @@ def command(as_json: bool) -> int:
     """Show versions, devices, and plugins that failed to load; exit 1 if one did."""
     import soundfile
 
+    from ...kernels.machine import cache_folder
     from ..engine.devices import cuda_devices
     from ..registry import SWITCH, Registry
 
@@ -33,6 +34,7 @@ def command(as_json: bool) -> int:
         "libsndfile": soundfile.__libsndfile_version__,
         "cores": len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count(),
         "cuda_devices": cuda_devices(),
+        "kernel_cache": str(cache_folder()),
         "third_party_plugins": os.environ.get(SWITCH, "1") != "0",
         "plugins": sorted(registry.cards),
         "graphs": sorted(registry.graphs),
@@ -60,6 +62,7 @@ def _tell(data: dict[str, object]) -> None:
         click.echo(f"  {name:<12} {found or 'not installed'}")
     click.echo(f"  {'libsndfile':<12} {data['libsndfile']}")
     click.echo(f"cores {data['cores']}, CUDA devices {data['cuda_devices']}")
+    click.echo(f"compiled kernels are kept in {data['kernel_cache']}")
     click.echo(f"third-party plugins {'on' if data['third_party_plugins'] else 'switched off'}")
     for what in ("plugins", "graphs"):
         names = data[what]

@@ -117,11 +117,15 @@ class Geometry:
 
 
 def _powers_of_two(exponent: int) -> tuple[int, ...]:
-    """Return radices for 2^exponent: eights, and fours so that no pass of radix 2 is left over."""
+    """Return radices for 2^exponent: eights, and fours so that no pass of radix 2 is left over.
+
+    Fours come first: rows of a pass lie a power of two apart, and in long frames eight of them crowd one set
+    of the cache.
+    """
     if exponent < 2:
         return (2,) * exponent
     fours = -exponent % 3  # 3a + 2b = exponent with the fewest fours b
-    return (8,) * ((exponent - 2 * fours) // 3) + (4,) * fours
+    return (4,) * fours + (8,) * ((exponent - 2 * fours) // 3)
 
 
 def _interleaved(turns: npt.NDArray[np.intp], n: int) -> npt.NDArray[np.float32]:
