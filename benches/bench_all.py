@@ -7,14 +7,20 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from benches import engine, renders, spectra, startup
+from benches import engine, multichannel, renders, spectra, startup
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from benches.contest import Contest
 
-CONTESTS: list[Contest] = [*spectra.CONTESTS, *engine.CONTESTS, *renders.CONTESTS, *startup.CONTESTS]
+CONTESTS: list[Contest] = [
+    *spectra.CONTESTS,
+    *multichannel.CONTESTS,
+    *engine.CONTESTS,
+    *renders.CONTESTS,
+    *startup.CONTESTS,
+]
 TURNS = [
     pytest.param(contest, name, id=f"{contest.title} | {name} | {turn}")
     for contest in CONTESTS

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .arguments import check_array
+from .arguments import check_array, check_count, check_output
 from .code import job as at
 from .errors import KernelError
 from .framing import frames_of
-from .machine import address_of, aligned
+from .machine import address_of
 from .plan import plan_of
 from .spectra import point_at_samples, point_at_windows
 from .stretches import overlap_add, overlap_add_in_order
@@ -70,7 +70,7 @@ def masked_roundtrip(
     per_stem = (len(x), frames.count, plan.bins)
     many = getattr(masks, "ndim", 0) == 4
     check_array("masks", masks, np.float32, ("stems", *per_stem) if many else per_stem)
-    out = _room(out, (len(masks), *x.shape) if many else x.shape, x)
+    out = check_output("out", out, (len(masks), *x.shape) if many else x.shape, x, masks)
     job = plan.job(len(x), "forward", "apply", "inverse_add")
     kept = [point_at_samples(job, x, frames), point_at_windows(job, values)]
     job[at.MASKS], job[at.MASK_STEM] = address_of(masks), masks.strides[0] if many else 0
@@ -123,11 +123,10 @@ def function_roundtrip(  # noqa: PLR0913 - what to do, and where
             non-zero (the output is then unfinished).
     """
     check_array("x", x, np.float32, ("channels", "samples"))
-    if stems < 1 or not function:
-        raise KernelError(f"stems must be at least 1, not {stems}, and function an address, not {function}")
+    stems, function = check_count("stems", stems), check_count("function (an address)", function)
     plan, values = plan_of(n_fft, width), window_of(window, n_fft)
     frames = frames_of(framing, x.shape[1], n_fft, hop, values)
-    out = _room(out, x.shape if stems == 1 else (stems, *x.shape), x)
+    out = check_output("out", out, x.shape if stems == 1 else (stems, *x.shape), x)
     job = plan.job(len(x), "forward", "apply", "inverse_add", "spread")
     kept = [point_at_samples(job, x, frames), point_at_windows(job, values)]
     job[at.CALLEE], job[at.CALLEE_STATE] = function, state
@@ -138,16 +137,4 @@ def function_roundtrip(  # noqa: PLR0913 - what to do, and where
         code = failed & 0xFFFFFFFF
         code -= (code >> 31) << 32
         raise KernelError(f"the mask function returned {code} at frame {failed >> 32}")
-    return out
-
-
-def _room(
-    out: npt.NDArray[np.float32] | None, shape: tuple[int, ...], x: npt.NDArray[np.float32]
-) -> npt.NDArray[np.float32]:
-    """Return where to write: what the caller gave, or new memory."""
-    if out is None:
-        return aligned(shape)
-    check_array("out", out, np.float32, shape, writable=True)
-    if np.may_share_memory(out, x):
-        raise KernelError("out must not be x, or share memory with it: frames overlap")
     return out

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .arguments import check_array
+from .arguments import check_array, check_count
 from .code import job as at
 from .code.job import GAP
 from .errors import KernelError
@@ -15,7 +15,7 @@ from .machine import Kernel, address_of, aligned
 from .plan import Plan, plan_of
 from .stretches import BY_CHANNEL, overlap_add
 from .threads import run_jobs, thread_count
-from .windows import dual_window, window_of
+from .windows import check_hop, dual_window, window_of
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -73,6 +73,7 @@ def stft(
         out = aligned(shape, np.complex64)
     else:
         check_array("out", out, np.complex64, shape, writable=True)
+        _check_apart(out, "x", x)
     job = plan.job(len(x), "forward", "unpack")
     kept = [point_at_samples(job, x, frames), point_at_windows(job, values)]
     job[at.OUT], job[at.OUT_CHANNEL], job[at.OUT_FRAME] = address_of(out), out.strides[0], out.strides[1]
@@ -147,8 +148,9 @@ def istft(
         hop: samples between frames.
         window: the analysis window.
         framing: where frames lie, as in `stft`.
-        length: samples of the signal. By default ``(frames - 1) hop`` for centred framings (torch.istft), and
-            all that is whole for "inside" and "stream"; "scipy" must be told.
+        length: samples of the signal. By default ``(frames - 1) hop``, and one more if ``n_fft`` is odd, for
+            centred framings (torch.istft), and all that is whole for "inside" and "stream"; "scipy" must be
+            told.
         out: where to write, float32 ``[channels, length]``, C-contiguous.
         width: float32 lanes of vectors; by default the CPU's.
 
@@ -168,11 +170,10 @@ def istft(
     plan, values = plan_of(n_fft, width), window_of(window, n_fft)
     check_array("X", X, np.complex64, ("channels", "frames", plan.bins))
     channels, count, _ = X.shape
-    if length is None:
-        length = _natural_length(framing, count, n_fft, hop)
-    if length < 1:
-        raise KernelError(f"{count} frames with hop {hop} hold no whole sample of framing {framing!r}")
-    frames = frames_of(framing, length, n_fft, hop, values)
+    natural = _natural_length(framing, count, n_fft, check_hop(hop, n_fft)) if length is None else length
+    length = check_count("length", natural)
+    unmirrored = "centered-zeros" if framing == "centered" else framing  # the same frames, of any length
+    frames = frames_of(unmirrored, length, n_fft, hop, values)
     if frames.count != count:
         raise KernelError(
             f"X has {count} frames, but {length} samples have {frames.count} in framing {framing!r} with "
@@ -182,6 +183,7 @@ def istft(
         out = aligned((channels, length))
     else:
         check_array("out", out, np.float32, (channels, length), writable=True)
+        _check_apart(out, "X", X)
     job = plan.job(channels, "pack", "inverse_add")
     job[at.IN], job[at.IN_STRIDE], job[at.IN_FRAME] = address_of(X), X.strides[0], X.strides[1]
     overlap_add(plan, job, frames, values, dual_window(values, hop), out[None])
@@ -192,7 +194,14 @@ def _natural_length(framing: str, count: int, n_fft: int, hop: int) -> int:
     if framing == "inside":
         return (count - 1) * hop + n_fft
     if framing == "stream":
+        if count * hop <= n_fft - hop:
+            raise KernelError(f"{count} frames with hop {hop} hold no whole sample of framing 'stream'")
         return count * hop - (n_fft - hop)
     if framing == "scipy":
         raise KernelError("framing 'scipy' needs length=, the number of samples of the signal")
-    return max(1, (count - 1) * hop)
+    return max(1, (count - 1) * hop + n_fft % 2)
+
+
+def _check_apart(out: npt.NDArray[Any], name: str, source: npt.NDArray[Any]) -> None:
+    if np.may_share_memory(out, source):
+        raise KernelError(f"out must not share memory with {name}: frames overlap")

@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .arguments import check_array, described, is_float32
+from .arguments import check_array, check_count, described, is_float32
 from .code import job as at
 from .code.job import GAP
 from .errors import KernelError
 from .machine import Kernel, address_of, aligned, pointer_to
 from .nodes import NodeState
 from .plan import plan_of
-from .windows import dual_window, window_of
+from .windows import check_hop, dual_window, window_of
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -50,9 +50,8 @@ class _Stream:
         width: int | None,
         steps: tuple[str, ...],
     ) -> None:
-        for name, value in (("channels", channels), ("stems", stems), ("max_block", longest)):
-            if value < 1:
-                raise KernelError(f"{name} must be at least 1, not {value}")
+        for name, value in (("channels", channels), ("stems", stems)):
+            check_count(name, value)
         plan, values = plan_of(n_fft, width), window_of(window, n_fft)
         dual = dual_window(values, hop)
         windows = aligned((3, n_fft))
@@ -119,7 +118,8 @@ class StreamingStft:
         window: Window = "root_hann",
         width: int | None = None,
     ) -> None:
-        frames = max_block // max(1, hop) + 1
+        hop = check_hop(hop, plan_of(n_fft, width).n_fft)
+        frames = check_count("max_block", max_block) // hop + 1
         self._stream = _Stream(
             channels,
             n_fft,
@@ -136,6 +136,7 @@ class StreamingStft:
         self._place = (address_of(self._spectra), *self._spectra.strides[:2])
         self._state = address_of(self._stream.job)
         self._analyse, self._synthesise, self._emit = _analyse.function, _synthesise.function, _emit.function
+        self._rows = range(stems)
         self._frames = self._samples = 0
         self.reset()
 
@@ -201,12 +202,12 @@ class StreamingStft:
         self._emit(self._state, self._stem(stem), pointer_to(out), out.strides[0], self._samples)
 
     def _stem(self, stem: int) -> int:
-        if not 0 <= stem < self.stems:
-            raise KernelError(f"stem {stem} is not among 0 to {self.stems - 1}")
+        if stem not in self._rows:
+            raise KernelError(f"stem {stem!r} is not among 0 to {self.stems - 1}")
         return stem
 
     def _check(self, name: str, block: npt.NDArray[np.float32]) -> int:
-        n = block.shape[1] if np.ndim(block) == 2 else 0
+        n = block.shape[1] if getattr(block, "ndim", 0) == 2 else 0
         if not is_float32(block, (self.channels, n)):
             raise KernelError(
                 f"{name} must be float32 [channels = {self.channels}, samples], not {described(block)}",
@@ -263,13 +264,14 @@ class MaskedStream(NodeState):
         state: int = 0,
         width: int | None = None,
     ) -> None:
+        hop = check_hop(hop, plan_of(n_fft, width).n_fft)
         stream = _Stream(
             channels,
             n_fft,
             hop,
             window=window,
             stems=stems,
-            longest=max(1, hop),
+            longest=hop,
             frames=1,
             width=width,
             steps=("spread",),
@@ -280,7 +282,7 @@ class MaskedStream(NodeState):
         spectra = aligned((2, channels, stream.bins))
         job = stream.job
         job[at.MASKS], job[at.SPECTRA] = address_of(self.masks), address_of(spectra)
-        job[at.CALLEE], job[at.CALLEE_STATE] = function, state
+        job[at.CALLEE], job[at.CALLEE_STATE] = check_count("function", function, 0), state
         stream.kept.append(spectra)
         self.header, self._address = job, address_of(job)
         self.arrays = [self.masks]
@@ -296,12 +298,13 @@ class MaskedStream(NodeState):
 
         Args:
             block: float32 ``[channels, n]``, C-contiguous.
-            out: float32 ``[channels, n]``, or ``[stems, channels, n]``, C-contiguous.
+            out: float32 ``[channels, n]``, or ``[stems, channels, n]``, C-contiguous; with one stem it may be
+                ``block``, else they must share no memory, which is not checked.
 
         Raises:
             KernelError: a block has another shape or type, or the function returned non-zero.
         """
-        n = block.shape[1] if np.ndim(block) == 2 else 0
+        n = block.shape[1] if getattr(block, "ndim", 0) == 2 else 0
         one = (self.channels, n)
         rows = one if self.stems == 1 and getattr(out, "ndim", 2) == 2 else (self.stems, *one)
         if not (is_float32(block, one) and block.flags.c_contiguous):

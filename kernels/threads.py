@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
+from .arguments import check_count
 from .errors import KernelError
 
 if TYPE_CHECKING:
@@ -55,16 +56,14 @@ def use_threads(count: int) -> Iterator[None]:
     """Let kernels called inside use so many threads; workers of a batch say 1.
 
     Raises:
-        KernelError: ``count`` is not positive.
+        KernelError: ``count`` is not a positive integer.
 
     Example:
         >>> with use_threads(1):
         ...     thread_count()
         1
     """
-    if count < 1:
-        raise KernelError(f"threads must be at least 1, not {count}")
-    token = _CHOSEN.set(count)
+    token = _CHOSEN.set(check_count("threads", count))
     try:
         yield
     finally:
@@ -105,11 +104,31 @@ def run_jobs(count: int, start: Callable[[], Callable[[int], None]]) -> None:
         finally:
             _WORKER.busy = False
 
-    others = [threading.Thread(target=work, daemon=True) for _ in range(workers - 1)]
-    for thread in others:
-        thread.start()
+    others = _begun(workers - 1, work)
     work()
     for thread in others:
-        thread.join()
+        _outlast(thread, failures)
     if failures:
         raise failures[0]
+
+
+def _begun(count: int, work: Callable[[], None]) -> list[threading.Thread]:
+    """Start threads, fewer if the system has no more: those that run do all the work."""
+    threads: list[threading.Thread] = []
+    for _ in range(count):
+        thread = threading.Thread(target=work, daemon=True)
+        try:
+            thread.start()
+        except RuntimeError:
+            break
+        threads.append(thread)
+    return threads
+
+
+def _outlast(thread: threading.Thread, failures: list[BaseException]) -> None:
+    """Wait for a thread, through interrupts too: it works on memory that the caller would let go."""
+    while thread.is_alive():
+        try:
+            thread.join()
+        except BaseException as error:  # noqa: BLE001 - raised again when all have stopped
+            failures.append(error)

@@ -103,8 +103,8 @@ def check_hop(hop: object, n_fft: int) -> int:
     Raises:
         KernelError: it is something else.
     """
-    if check_count("hop", hop, -(2**63)) < 1 or hop > n_fft:
-        raise KernelError(f"hop must be 1 to n_fft = {n_fft}, not {hop}")
+    if isinstance(hop, bool) or not isinstance(hop, int | np.integer) or not 1 <= hop <= n_fft:
+        raise KernelError(f"hop must be 1 to n_fft = {n_fft}, an integer, not {hop!r}")
     return int(hop)
 
 

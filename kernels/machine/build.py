@@ -8,6 +8,7 @@ interpreter does not build, rather than doing so in an audio thread.
 from __future__ import annotations
 
 import importlib
+import re
 from typing import Any
 
 import llvmlite.binding as llvm
@@ -20,7 +21,12 @@ __all__ = ["RAISED", "build"]
 _WORD = ir.IntType(64)
 #: What a kernel returns when its body raised; kernels must return codes instead.
 RAISED = -(1 << 62)
-_FOREIGN = ("Py", "_Py", "NRT_", "numba_", "NUMBA_")
+#: What every process has: C's functions for memory and, for float64 and float32, its mathematics.
+_STANDARD = re.compile(
+    r"mem(cpy|move|set)"
+    r"|(a?(sin|cos|tan)h?|atan2|cbrt|ceil|copysign|erfc?|exp|exp2|expm1|fabs|floor|fma|fmax|fmin|fmod|hypot"
+    r"|lgamma|log|log10|log1p|log2|nearbyint|pow|remainder|rint|round|sqrt|tgamma|trunc)f?"
+)
 
 
 def build(source: str, arguments: int, key: dict[str, int], symbol: str) -> bytes:
@@ -33,7 +39,8 @@ def build(source: str, arguments: int, key: dict[str, int], symbol: str) -> byte
         symbol: the name under which the object code offers it.
 
     Raises:
-        RuntimeError: the code needs Python or numba's runtime.
+        RuntimeError: the code needs Python, numba's runtime or anything else that a process may lack; or it
+            must be compiled by numba and NUMBA_DISABLE_JIT forbids that.
     """
     from ..code.emitted import Emitted
 
@@ -45,11 +52,18 @@ def build(source: str, arguments: int, key: dict[str, int], symbol: str) -> byte
         whole = _emitted(kernel, arguments, symbol)
     else:
         whole = _lowered(kernel, arguments, symbol)
-    foreign = [f.name for f in whole.functions if f.is_declaration and f.name.startswith(_FOREIGN)]
+    foreign = _foreign(whole)
     if foreign:
         what = f"{source} {key}" if key else source
         raise RuntimeError(f"kernel {what} needs {', '.join(foreign)}; kernels do not allocate, raise or box")
     return bytes(target_machine().emit_object(whole))
+
+
+def _foreign(module: Any) -> list[str]:
+    """Names that the code refers to beyond LLVM's intrinsics and C's standard functions."""
+    values = (*module.functions, *module.global_variables)
+    names = [value.name for value in values if value.is_declaration]
+    return [name for name in names if not name.startswith("llvm.") and not _STANDARD.fullmatch(name)]
 
 
 def _emitted(kernel: Any, arguments: int, symbol: str) -> Any:
@@ -72,10 +86,14 @@ def _emitted(kernel: Any, arguments: int, symbol: str) -> Any:
 
 def _lowered(kernel: Any, arguments: int, symbol: str) -> Any:
     """Return a module with numba's code for a Python function, and nothing beside it."""
+    from numba import config as settings
     from numba import njit
     from numba import types as untyped
 
     types: Any = untyped
+    config: Any = settings
+    if config.DISABLE_JIT:
+        raise RuntimeError(f"{symbol} is not compiled yet, and NUMBA_DISABLE_JIT forbids it: unset that once")
     signature = types.int64(*[types.int64] * arguments)
     compiled = njit(signature, nogil=True, error_model="numpy")(kernel).overloads[signature.args]
     native = compiled.fndesc.llvm_func_name

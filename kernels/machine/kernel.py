@@ -12,6 +12,7 @@ __all__ = ["CompileReport", "Kernel", "compilations", "fixed_kernels"]
 
 _LOCK = threading.RLock()
 _COMPILED: list[CompileReport] = []
+_LINKED: dict[str, int] = {}  # addresses by symbol: kernels of one name share them
 _FIXED: dict[str, Kernel] = {}
 
 
@@ -22,7 +23,7 @@ class CompileReport:
     Attributes:
         name: the kernel.
         seconds: how long it took.
-        kept: whether the object code could be written to the cache.
+        kept: whether the cache has the object code now.
     """
 
     name: str
@@ -69,7 +70,7 @@ class Kernel:
     @property
     def name(self) -> str:
         """The source with its key, fit for a file name."""
-        return "-".join([self.source, *(f"{name}{value}" for name, value in self.key.items())])
+        return "-".join([self.source, *(f"{name}={value}" for name, value in sorted(self.key.items()))])
 
     @cached_property
     def address(self) -> int:
@@ -77,9 +78,14 @@ class Kernel:
         from .cache import load_object
         from .load import link
 
-        symbol = "unbraid." + self.name
+        # With the count, so that no kept code is ever called with fewer arguments than it takes.
+        symbol = f"unbraid.{self.name}.{self.arguments}"
         with _LOCK:
-            return link(load_object(self.name) or self._compiled(symbol), symbol)
+            if symbol not in _LINKED:
+                code = load_object(self.name)
+                address = link(code, symbol) if code else 0
+                _LINKED[symbol] = address or link(self._compiled(symbol), symbol)
+            return _LINKED[symbol]
 
     def _compiled(self, symbol: str) -> bytes:
         from .build import build
@@ -101,6 +107,10 @@ class Kernel:
     def __call__(self, *arguments: int) -> int:
         """Call it; returns what its body returns."""
         return int(self.function(*arguments))
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Pickled and copied without the address, which is this process's own."""
+        return {name: value for name, value in vars(self).items() if name not in {"address", "function"}}
 
     def warm_up(self) -> bool:
         """Make sure the cache has it; return whether it had to be compiled."""

@@ -41,7 +41,10 @@ def _engine() -> Any:
 
 
 def link(code: bytes, symbol: str) -> int:
-    """Return the address of ``symbol`` in this object code; it stays valid to the end of the process."""
+    """Return the address of ``symbol`` in this object code, or 0 if it has none of that name.
+
+    The address stays valid to the end of the process.
+    """
     with _LOCK:
         engine = _engine()
         held = llvm.object_file.ObjectFileRef.from_data(code)
