@@ -12,9 +12,10 @@ from .code.job import GAP
 from .errors import KernelError
 from .framing import Frames, frames_of
 from .machine import Kernel, address_of, aligned
-from .plan import Plan, plan_of
-from .stretches import BY_CHANNEL, overlap_add
-from .threads import run_jobs, thread_count
+from .pairs import run_pairs
+from .plan import plan_of
+from .stretches import overlap_add, padded
+from .threads import thread_count
 from .windows import check_hop, dual_window, window_of
 
 if TYPE_CHECKING:
@@ -77,7 +78,9 @@ def stft(
     job = plan.job(len(x), "forward", "unpack")
     kept = [point_at_samples(job, x, frames), point_at_windows(job, values)]
     job[at.OUT], job[at.OUT_CHANNEL], job[at.OUT_FRAME] = address_of(out), out.strides[0], out.strides[1]
-    _run(plan, job, len(x), frames.count)
+    cuts = max(1, min(4 * thread_count(), frames.count // _LEAST)) if thread_count() > 1 else 1
+    rooms = {at.WORK: 2 * padded(plan.n_fft + GAP)}
+    run_pairs(_analysis, job, channels=len(x), extent=frames.count, cuts=cuts, rooms=rooms)
     del kept
     return out
 
@@ -100,29 +103,6 @@ def point_at_windows(job: npt.NDArray[np.int64], window: npt.NDArray[np.float64]
     kept[0], kept[1] = window / 2, window  # two packed channels come apart as sums, twice too large
     job[at.ANALYSIS], job[at.ANALYSIS_ALONE] = address_of(kept[0]), address_of(kept[1])
     return [kept]
-
-
-def _run(plan: Plan, job: npt.NDArray[np.int64], channels: int, count: int) -> None:
-    cuts = max(1, min(4 * thread_count(), count // _LEAST)) if thread_count() > 1 else 1
-    work = [(c, k) for c in range(0, channels, 2) for k in range(cuts)]
-    kernel = _analysis.function
-
-    def start() -> Any:
-        mine, room = job.copy(), aligned(2 * (plan.n_fft + GAP))
-        mine[at.WORK] = address_of(room)
-        address = address_of(mine)
-
-        def run(index: int, _kept: Any = room) -> None:
-            channel, cut = work[index]
-            mine[at.CHANNELS] = min(2, channels - channel)
-            for begin, stride in BY_CHANNEL:
-                mine[begin] = job[begin] + channel * job[stride]
-            mine[at.FIRST], mine[at.LAST] = count * cut // cuts, count * (cut + 1) // cuts
-            kernel(address)
-
-        return run
-
-    run_jobs(len(work), start)
 
 
 def istft(

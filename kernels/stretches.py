@@ -9,7 +9,8 @@ import numpy as np
 from .code import job as at
 from .code.job import GAP
 from .machine import Kernel, address_of, aligned
-from .threads import run_jobs, thread_count
+from .pairs import run_pairs
+from .threads import thread_count
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from .framing import Frames
     from .plan import Plan
 
-__all__ = ["BY_CHANNEL", "overlap_add", "overlap_add_in_order"]
+__all__ = ["overlap_add", "overlap_add_in_order", "padded"]
 
 _overlap_add = Kernel("signals.overlap_add", 1)
 _LEAST = 16  # frame lengths that are worth a thread
@@ -44,28 +45,16 @@ def overlap_add(
     stems, channels, samples = out.shape
     zones = frames.correction(window, dual)
     kept = _point_at_output(job, frames, dual, out)
-    cuts = _cuts(samples, plan.n_fft)
-    work = [(c, k) for c in range(0, channels, 2) for k in range(cuts)]
-    kernel = _overlap_add.function
-
-    def start() -> Any:
-        mine = job.copy()
-        room = aligned(4 * (plan.n_fft + GAP) + 4 * plan.n_fft * stems * min(2, channels))
-        base, size = address_of(room), 8 * (plan.n_fft + GAP)
-        mine[at.WORK], mine[at.SPARE], mine[at.SUMS] = base, base + size, base + 2 * size
-        address = address_of(mine)
-
-        def run(index: int, _kept: Any = room) -> None:
-            channel, cut = work[index]
-            mine[at.CHANNELS] = min(2, channels - channel)
-            for start, stride in BY_CHANNEL:
-                mine[start] = job[start] + channel * job[stride]
-            mine[at.FIRST], mine[at.LAST] = samples * cut // cuts, samples * (cut + 1) // cuts
-            kernel(address)
-
-        return run
-
-    run_jobs(len(work), start)
+    work = 2 * padded(plan.n_fft + GAP)
+    sums = 4 * padded(plan.n_fft) * stems * min(2, channels)
+    run_pairs(
+        _overlap_add,
+        job,
+        channels=channels,
+        extent=samples,
+        cuts=_cuts(samples, plan.n_fft),
+        rooms={at.WORK: work, at.SPARE: work, at.SUMS: sums},
+    )
     del kept
     for zone, factors in zones:
         out[..., zone] *= factors
@@ -116,16 +105,16 @@ def _point_at_output(
     return [scaled]
 
 
-#: Addresses in a job that move with the channel, and the strides they move by.
-BY_CHANNEL = (
-    (at.IN, at.IN_STRIDE),
-    (at.HEAD, at.HEAD_STRIDE),
-    (at.TAIL, at.TAIL_STRIDE),
-    (at.MASKS, at.MASK_CHANNEL),
-    (at.OUT, at.OUT_CHANNEL),
-)
-
-
 def _cuts(samples: int, n_fft: int) -> int:
     threads = thread_count()
     return 1 if threads == 1 else max(1, min(4 * threads, samples // (_LEAST * n_fft)))
+
+
+def padded(floats: int) -> int:
+    """Return so many floats rounded up to whole cache lines.
+
+    Example:
+        >>> padded(1), padded(32)
+        (16, 32)
+    """
+    return -(-floats // 16) * 16

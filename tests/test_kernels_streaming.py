@@ -392,7 +392,7 @@ LOCKED.flags.writeable = False
         (lambda: MaskedStream(1, 64, 16, window=np.ones(63)), r"window must be real \[n_fft = 64\]"),
         (lambda: MaskedStream(1, 64, 16, function="gate"), "function must be an integer"),  # type: ignore[arg-type]
         (lambda: MaskedStream(1, 64, 16, function=-1), "function must be an integer of at least 0"),
-        (lambda: function_roundtrip(noise(1, 99), 0, 64, 16), "function, an address, must be an integer"),
+        (lambda: function_roundtrip(noise(1, 99), 0, 64, 16), r"function \(an address\) must be an integer"),
         (
             lambda: function_roundtrip(noise(1, 99), 1, 64, 16, stems=0),
             "stems must be an integer of at least",

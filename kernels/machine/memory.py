@@ -51,7 +51,7 @@ def aligned(shape: int | tuple[int, ...], dtype: npt.DTypeLike = np.float32) -> 
         >>> aligned((3, 5)).__array_interface__["data"][0] % 64
         0
     """
-    shape = (shape,) if isinstance(shape, int) else shape
+    shape = shape if isinstance(shape, tuple) else (shape,)
     size = math.prod(shape) * np.dtype(dtype).itemsize
     memory = np.empty(size + _LINE, np.uint8)
     start = -address_of(memory) % _LINE

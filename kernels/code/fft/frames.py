@@ -36,18 +36,12 @@ class _Windowed:
         parts = [mul(self.access.load(x, place), window, flags=("contract",)) for x in self.channels]
         return parts[0], parts[1] if len(parts) == 2 else self.access.zero()
 
-    def store(self, place: Any, value: Pair) -> None:
-        raise NotImplementedError("frames are read here, never written")
-
 
 class _Added:
     """Samples of one or two channels, times the synthesis window, added to what is there."""
 
     def __init__(self, access: Access, channels: list[Any], window: Any) -> None:
         self.access, self.channels, self.window = access, channels, window
-
-    def load(self, place: Any) -> Pair:
-        raise NotImplementedError("frames are written here, never read")
 
     def store(self, place: Any, value: Pair) -> None:
         builder, window = self.access.builder, self.access.load(self.window, place)
@@ -66,9 +60,11 @@ def forward(length: int, width: int, channels: int) -> Any:
 
     def emit(builder: Any, left: Any, right: Any, window: Any, *rest: Any) -> None:
         samples = [pointer(builder, x) for x in (left, right)[:channels]]
-        edge = _Windowed(Access(builder, width), samples, pointer(builder, window))
+        source = _Windowed(Access(builder, width), samples, pointer(builder, window))
         arrays = Work(*(pointer(builder, x) for x in rest[:3]))
-        Passes(geometry, builder, arrays, inverse=False, edge=edge, coming=rest[3 : 3 + channels]).emit()
+        Passes(
+            geometry, builder, arrays, inverse=False, load=source.load, coming=rest[3 : 3 + channels]
+        ).emit()
 
     return Emitted(emit)
 
@@ -79,9 +75,11 @@ def inverse_add(length: int, width: int, channels: int) -> Any:
 
     def emit(builder: Any, real: Any, imaginary: Any, twiddles: Any, window: Any, *rest: Any) -> None:
         samples = [pointer(builder, x) for x in rest[:channels]]
-        edge = _Added(Access(builder, width), samples, pointer(builder, window))
+        target = _Added(Access(builder, width), samples, pointer(builder, window))
         arrays = Work(*(pointer(builder, x) for x in (real, imaginary, twiddles)))
-        Passes(geometry, builder, arrays, inverse=True, edge=edge, coming=rest[2 : 2 + channels]).emit()
+        Passes(
+            geometry, builder, arrays, inverse=True, store=target.store, coming=rest[2 : 2 + channels]
+        ).emit()
 
     return Emitted(emit)
 

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .access import INT, Access
 from .codelets import Codelets
 from .loops import count_to
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from .codelets import Pair
     from .layout import Geometry
 
-__all__ = ["Edge", "Passes", "Work"]
+__all__ = ["Passes", "Work"]
 
 
 class Work(NamedTuple):
@@ -23,18 +25,6 @@ class Work(NamedTuple):
     twiddles: Any
 
 
-class Edge(Protocol):
-    """What stands in for the work arrays at the outer end of the outermost pass."""
-
-    def load(self, place: Any) -> Pair:
-        """Return the complex vector that enters the forward transform at this place."""
-        ...
-
-    def store(self, place: Any, value: Pair) -> None:
-        """Take the complex vector that leaves the inverse transform at this place."""
-        ...
-
-
 class Passes:
     """Emits one transform: the passes of `Geometry` in order, or backwards for the inverse.
 
@@ -43,7 +33,9 @@ class Passes:
         builder: llvmlite's IRBuilder.
         work: where the transform happens.
         inverse: from permuted to natural order.
-        edge: where the outermost pass reads (forward) or writes (inverse) instead of the work arrays.
+        load: ``load(place)`` gives the complex vector that enters the forward transform, instead of what is
+            in the work arrays.
+        store: ``store(place, value)`` takes the one that leaves the inverse transform, instead of them.
         coming: int64 addresses of ``2 * length`` bytes each that will be read next. They are asked for a few
             lines at a time, as the innermost blocks are done: all at once would stall.
     """
@@ -55,11 +47,12 @@ class Passes:
         work: Work,
         *,
         inverse: bool,
-        edge: Edge | None = None,
+        load: Callable[[Any], Pair] | None = None,
+        store: Callable[[Any, Pair], None] | None = None,
         coming: tuple[Any, ...] = (),
     ) -> None:
         self.geometry, self.builder, self.work, self.inverse = geometry, builder, work, inverse
-        self.edge, self.coming = edge, coming
+        self._enter, self._leave, self.coming = load or self._load, store or self._store, coming
         self.codelets = Codelets(builder, geometry.width, inverse=inverse)
         self.access = Access(builder, geometry.width)
 
@@ -81,9 +74,8 @@ class Passes:
 
     def _pass(self, level: int, base: Any, size: int) -> None:
         radix, width, at = self.geometry.radices[level], self.geometry.width, self.access.at
-        outermost = self.edge is not None and level == 0
-        load = self.edge.load if self.edge and outermost and not self.inverse else self._load
-        store = self.edge.store if self.edge and outermost and self.inverse else self._store
+        load = self._enter if level == 0 and not self.inverse else self._load
+        store = self._leave if level == 0 and self.inverse else self._store
         with count_to(self.builder, size // radix // width) as vector:
             column = at(base, self.access.times(vector, width))
             places = [at(column, q * (size // radix)) for q in range(radix)]
