@@ -26,6 +26,8 @@ def run(arguments: list[str], report: Path) -> int:
     shown = [
         "-p",
         "no:randomly",
+        "-W",
+        "ignore::DeprecationWarning",  # peers import what their own peers move about
         "-o",
         "timeout=0",
         f"--benchmark-json={report}",

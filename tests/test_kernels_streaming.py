@@ -29,7 +29,8 @@ def noise(*shape: int, seed: int = 0) -> np.ndarray[Any, np.dtype[np.float32]]:
 
 def blocks(x: Any, cuts: list[int]) -> list[Any]:
     """Cut ``x [channels, n]``; what is left over comes in blocks of the last length, at least 100."""
-    found, at = [], 0
+    found: list[Any] = []
+    at = 0
     while at < x.shape[1]:
         n = cuts[len(found)] if len(found) < len(cuts) else max(100, cuts[-1])
         found.append(np.ascontiguousarray(x[:, at : at + n]))
@@ -189,7 +190,7 @@ def functions() -> Any:
     floats = types.CPointer(types.float32)
     signature = types.int32(types.voidptr, floats, floats, types.int64)
 
-    @cfunc(signature)  # type: ignore[misc]
+    @cfunc(signature)
     def gate(state: Any, spectra: Any, masks: Any, frame: Any) -> Any:
         size = int(carray(state, (1,), np.float32)[0])  # channels times bins
         memory = carray(state, (1 + size,), np.float32)[1:]
@@ -201,7 +202,7 @@ def functions() -> Any:
             m[size + i] = np.float32(1) - m[i]
         return 0
 
-    @cfunc(signature)  # type: ignore[misc]
+    @cfunc(signature)
     def fade(state: Any, spectra: Any, masks: Any, frame: Any) -> Any:
         size = int(carray(state, (1,), np.float32)[0])
         m = carray(masks, (size,))
@@ -209,7 +210,7 @@ def functions() -> Any:
             m[i] *= np.float32(0.5)
         return 0
 
-    @cfunc(signature)  # type: ignore[misc]
+    @cfunc(signature)
     def fail(state: Any, spectra: Any, masks: Any, frame: Any) -> Any:
         when = carray(state, (2,), np.int64)
         return when[1] if frame == when[0] else 0
