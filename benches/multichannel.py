@@ -54,7 +54,7 @@ def _opened() -> Iterator[dict[str, Callable[[], object]]]:
     }
 
 
-TITLE = "60 s stereo into 4 stems, multichannel Wiener filter, 1 iteration, 4096 / 1024"
+TITLE = "multichannel Wiener filter, 4 stems, 4096/1024"
 _CONTEST = Contest(TITLE, NORBERT, (NORBERT, PRECISE, WHOLE, WINDOWS), _opened, turns=5)
 
 CONTESTS = [_CONTEST] if importlib.util.find_spec("norbert") else []

@@ -105,8 +105,8 @@ def test_any_hop_window_and_framing_is_the_definition(case: Any, framing: Any, s
     masks, full = masks_for(X, stems), np.bincount(np.arange(n_fft) % hop, window**2)
     if min(full.min(), weight(window, frames).min()) > 0.05 * full.max():
         got = masked_roundtrip(case.x, masks, **call)
-        want = reference.masked_roundtrip(case.x, masks, window, frames)
-        np.testing.assert_allclose(got, want, rtol=0, atol=1e-5)
+        wanted = reference.masked_roundtrip(case.x, masks, window, frames)
+        np.testing.assert_allclose(got, wanted, rtol=0, atol=1e-5)
         np.testing.assert_allclose(istft(X, **call, length=case.samples), case.x, rtol=0, atol=1e-5)
     elif min(full.min(), weight(window, frames).min()) < 1e-12 * full.max():
         with pytest.raises(KernelError, match=r"lies in no frame with weight|leaves samples without weight"):
@@ -297,9 +297,9 @@ REFUSALS: list[tuple[Any, str]] = [
     (lambda a: istft(a.X, 64, 16, np.zeros(64)), "leaves samples without weight"),
     (lambda a: stft(a.x, 64, 16, np.zeros(64), framing="scipy"), "the window is zero everywhere"),
     (
-        lambda a: stft(a.x, 64, 16, framing="reflect"),
+        lambda a: stft(a.x, 64, 16, framing="reflect"),  # type: ignore[arg-type]
         "framing 'reflect' is unknown; there are centered, .*, s",
-    ),  # type: ignore[arg-type]
+    ),
     (lambda a: stft(a.x, 64, 16, framing=["inside"]), "framing .* is unknown"),  # type: ignore[arg-type]
     (lambda a: istft(a.X, 64, 16, framing=None), "framing None is unknown"),  # type: ignore[arg-type]
     (lambda a: stft(a.x[:1, :32].copy(), 64, 16), "32 samples are too few to be mirrored by n_fft // 2 = 32"),

@@ -185,8 +185,10 @@ def test_a_node_may_write_where_it_reads() -> None:
 @pytest.fixture(scope="module")
 def functions() -> Any:
     """Compiled mask functions: a gate that remembers powers, a fade, and one that fails when told."""
-    from numba import carray, cfunc, types
+    from numba import carray, cfunc  # type: ignore[attr-defined]
+    from numba import types as untyped
 
+    types: Any = untyped
     floats = types.CPointer(types.float32)
     signature = types.int32(types.voidptr, floats, floats, types.int64)
 
@@ -413,7 +415,7 @@ def test_blocks_masks_and_stems_that_do_not_fit_are_refused_and_nothing_is_taken
     x, out, both = noise(2, 300), np.zeros((2, 300), np.float32), np.zeros((2, 2, 300), np.float32)
     want = stream.analyse(x).copy()
     masks = np.ones(want.shape, np.float32)
-    for bad, says in (
+    blocks: list[tuple[Any, str]] = [
         (x.tolist(), r"float32 \[.*\], not list"),
         (x.astype(np.float64), "not float64"),
         (x.astype(np.int16), "not int16"),
@@ -421,21 +423,24 @@ def test_blocks_masks_and_stems_that_do_not_fit_are_refused_and_nothing_is_taken
         (x[:1], r"not float32 \[1, 300\]"),
         (np.zeros((0, 300), np.float32), r"not float32 \[0, 300\]"),
         (np.repeat(x, 2, axis=1)[:, ::2], "side by side|C-contiguous"),
-    ):
-        for call in (stream.analyse, lambda b: node.process(b, both)):
+    ]
+    for bad, says in blocks:
+        takers: list[Any] = [stream.analyse, lambda b: node.process(b, both)]
+        for call in takers:
             with pytest.raises(KernelError, match=f"^block .*({says})"):
                 call(bad)
-        for call in (lambda b: stream.pull(0, b), lambda b: node.process(x, b)):
+        givers: list[Any] = [lambda b: stream.pull(0, b), lambda b: node.process(x, b)]
+        for call in givers:
             with pytest.raises(KernelError, match=r"^out "):
                 call(bad)
-    for call, says in (
+    refused: list[tuple[Any, str]] = [
         (lambda: stream.analyse(noise(2, 301)), "block has 301 samples, max_block is 300"),
         (lambda: stream.pull(0, LOCKED), "out must be writable"),
         (lambda: stream.pull(0, out[:, :299]), "out must be writable with the 300 samples of the last block"),
         (lambda: stream.pull(2, out), "stem 2 is not among 0 to 1"),
-        (lambda: stream.pull("0", out), "stem '0' is not among"),  # type: ignore[arg-type]
+        (lambda: stream.pull("0", out), "stem '0' is not among"),
         (lambda: stream.synthesise(-1, masks), "stem -1 is not among 0 to 1"),
-        (lambda: stream.synthesise(0.5, masks), "stem 0.5 is not among"),  # type: ignore[arg-type]
+        (lambda: stream.synthesise(0.5, masks), "stem 0.5 is not among"),
         (lambda: stream.synthesise(0, masks[:, 1:]), r"masks must be .* \[2, 18, 33\], not float32 \[2, 17"),
         (lambda: stream.synthesise(0, masks.astype(float)), "masks must be float32 .* not float64"),
         (lambda: stream.synthesise(0, masks.tolist()), "masks must be float32 .* not list"),
@@ -443,7 +448,8 @@ def test_blocks_masks_and_stems_that_do_not_fit_are_refused_and_nothing_is_taken
         (lambda: node.process(x, both[0]), r"out must be float32 \[2, 2, 300\], not float32 \[2, 300\]"),
         (lambda: node.process(x, both[:, :, :299]), r"out must be float32 \[2, 2, 300\]"),
         (lambda: node.process(x, np.broadcast_to(LOCKED, (2, 2, 300))), "out .* must be"),
-    ):
+    ]
+    for call, says in refused:
         with pytest.raises(KernelError, match=says):
             call()
     # Nothing of all that has moved the streams on.
