@@ -438,12 +438,12 @@ def test_blocks_masks_and_stems_that_do_not_fit_are_refused_and_nothing_is_taken
         (lambda: stream.pull(0, LOCKED), "out must be writable"),
         (lambda: stream.pull(0, out[:, :299]), "out must be writable with the 300 samples of the last block"),
         (lambda: stream.pull(2, out), "stem 2 is not among 0 to 1"),
-        (lambda: stream.pull("0", out), "stem '0' is not among"),
+        (lambda: stream.pull("0", out), "stem '0' is not among"),  # type: ignore[arg-type]
         (lambda: stream.synthesise(-1, masks), "stem -1 is not among 0 to 1"),
-        (lambda: stream.synthesise(0.5, masks), "stem 0.5 is not among"),
+        (lambda: stream.synthesise(0.5, masks), "stem 0.5 is not among"),  # type: ignore[arg-type]
         (lambda: stream.synthesise(0, masks[:, 1:]), r"masks must be .* \[2, 18, 33\], not float32 \[2, 17"),
         (lambda: stream.synthesise(0, masks.astype(float)), "masks must be float32 .* not float64"),
-        (lambda: stream.synthesise(0, masks.tolist()), "masks must be float32 .* not list"),
+        (lambda: stream.synthesise(0, masks.tolist()), "masks must be float32 .* not list"),  # type: ignore[arg-type]
         (lambda: stream.synthesise(0, masks[:, :, ::-1]), "masks must have the bins .* side by side"),
         (lambda: node.process(x, both[0]), r"out must be float32 \[2, 2, 300\], not float32 \[2, 300\]"),
         (lambda: node.process(x, both[:, :, :299]), r"out must be float32 \[2, 2, 300\]"),
