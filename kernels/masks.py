@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DecisionDirected",
+    "common_ratio_kernels",
     "over_subtraction",
     "posterior_wiener_gain",
     "ratio_masks",
@@ -48,6 +49,12 @@ def _ratio(stems: int, power: int, parts: int) -> Kernel:
     if power and stems <= _FEW_STEMS:
         return Kernel("masks.ratio_few", 4, stems=stems, power=power, parts=parts)
     return Kernel("masks.ratio_many", 6, power=power, parts=parts)
+
+
+def common_ratio_kernels() -> list[Kernel]:
+    """Return the kernels of `ratio_masks` for 2 and for 4 stems, and for any exponent: for a warm-up."""
+    keys = [(stems, power, parts) for stems in (2, 4) for power in (1, 2, 0) for parts in _PARTS.values()]
+    return list({kernel.name: kernel for kernel in (_ratio(*key) for key in keys)}.values())
 
 
 def ratio_masks(

@@ -7,6 +7,7 @@ from pkgutil import iter_modules
 from typing import TYPE_CHECKING
 
 from .machine import fixed_kernels
+from .masks import common_ratio_kernels
 from .plan import plan_of
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ def warm_up(lengths: Iterable[int] = LENGTHS) -> Iterator[tuple[Kernel, bool]]:
     for module in iter_modules(import_module(package).__path__, f"{package}."):
         if not module.ispkg:
             import_module(module.name)
-    for kernel in fixed_kernels():
+    for kernel in (*fixed_kernels(), *common_ratio_kernels()):
         yield kernel, kernel.warm_up()
     for plan in plans:
         for kernel in plan.steps():

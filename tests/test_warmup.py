@@ -47,7 +47,7 @@ def test_it_covers_every_step_of_every_length_for_one_and_two_channels() -> None
         found = [kernel.key for kernel in kernels if kernel.source == f"fft.frames.{step}"]
         assert sorted((key["length"], key["channels"]) for key in found) == [(512, 1), (512, 2)]
     seen = {kernel.source for kernel in kernels}
-    assert {"nodes.mix", "signals.overlap_add", "streams.node", "pcm.quantise"} <= seen
+    assert {"nodes.mix", "signals.overlap_add", "streams.node", "pcm.quantise", "masks.ratio_few"} <= seen
 
 
 def test_a_length_that_cannot_be_is_refused_before_anything_is_compiled(
