@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from unbraid.kernels.multichannel import multichannel_wiener
+from unbraid.kernels.threads import use_threads
 
 from .contest import Contest
 
@@ -42,6 +43,11 @@ def _norbert(mixture: Any, magnitudes: Any, kind: type) -> Callable[[], object]:
     return lambda: norbert.wiener(v, x.copy(), iterations=1)
 
 
+def _alone(mixture: Any, magnitudes: Any, window: int) -> object:
+    with use_threads(1):
+        return multichannel_wiener(mixture, magnitudes, window=window)
+
+
 @contextmanager
 def _opened() -> Iterator[dict[str, Callable[[], object]]]:
     stems = _stems()
@@ -49,8 +55,8 @@ def _opened() -> Iterator[dict[str, Callable[[], object]]]:
     yield {
         NORBERT: _norbert(mixture, magnitudes, np.complex64),
         PRECISE: _norbert(mixture, magnitudes, np.complex128),
-        WHOLE: lambda: multichannel_wiener(mixture, magnitudes, window=FRAMES),
-        WINDOWS: lambda: multichannel_wiener(mixture, magnitudes, window=512, overlap=64),
+        WHOLE: lambda: _alone(mixture, magnitudes, FRAMES),
+        WINDOWS: lambda: _alone(mixture, magnitudes, 512),
     }
 
 

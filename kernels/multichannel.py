@@ -21,11 +21,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .arguments import check_array
+from .arguments import check_array, check_count
 from .code import wiener_task as task
 from .errors import KernelError
 from .machine import Kernel, address_of, aligned
-from .threads import run_jobs, use_threads
+from .threads import run_jobs, thread_count
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -56,11 +56,10 @@ class _Settings:
     use_softmask: bool
     residual: bool
     eps: float
-    threads: int
 
     def __post_init__(self) -> None:
-        for name, least in (("window", 1), ("overlap", 0), ("iterations", 0), ("threads", 1)):
-            _check_count(name, getattr(self, name), least)
+        for name, least in (("window", 1), ("overlap", 0), ("iterations", 0)):
+            check_count(name, getattr(self, name), least)
         if 2 * self.overlap > self.window:
             raise KernelError(f"overlap {self.overlap} must be at most half of window {self.window}")
         for name in ("use_softmask", "residual"):
@@ -72,13 +71,6 @@ class _Settings:
     def step(self) -> int:
         """Frames from a window's start to the next one's."""
         return self.window - self.overlap
-
-
-def _check_count(name: str, value: object, least: int, most: int | None = None) -> None:
-    whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
-    if not whole or value < least or (most is not None and value > most):  # type: ignore[operator]
-        rule = f"at least {least}" if most is None else f"{least} to {most}"
-        raise KernelError(f"{name} must be an integer, {rule}, not {value!r}")
 
 
 def _check_eps(name: str, value: object) -> None:
@@ -93,7 +85,7 @@ class _Solver:
     def __init__(self, stems: int, channels: int, bins: int, settings: _Settings) -> None:
         self.settings, self.bins, self.stems = settings, bins, stems + int(settings.residual)
         self._blocks = -(-bins // task.LANES)
-        self._jobs = min(settings.threads, self._blocks)
+        self._jobs = min(thread_count(), self._blocks)
         self._peaks = aligned((self._jobs, task.LANES), np.float64)
         self._scratch = aligned((self._jobs, _scratch_bytes(self.stems, channels)), np.uint8)
         self._numbers = np.zeros(task.PARAMETERS)
@@ -110,10 +102,9 @@ class _Solver:
         self._task[[task.X, task.X_STEP]] = address_of(mixture), mixture.strides[0]
         self._task[[task.V, task.V_STEP]] = address_of(magnitudes), _step(magnitudes)
         self._task[[task.Y, task.Y_STEP]] = address_of(out), _step(out)
-        with use_threads(self.settings.threads):
-            run_jobs(self._jobs, lambda: self._find_peak)
-            self._set_numbers(float(self._peaks.max()), mixture.shape[0])
-            run_jobs(self._jobs, lambda: self._filter_bins)
+        run_jobs(self._jobs, lambda: self._find_peak)
+        self._set_numbers(float(self._peaks.max()), mixture.shape[0])
+        run_jobs(self._jobs, lambda: self._filter_bins)
 
     def _set_numbers(self, peak: float, channels: int) -> None:
         """Scale the epsilons up where norbert scales the signal down, to a greatest magnitude of 10."""
@@ -154,7 +145,6 @@ def multichannel_wiener(  # noqa: PLR0913 - norbert's options by name
     use_softmask: bool = True,
     residual: bool = False,
     eps: float = EPS,
-    threads: int = 1,
     out: Spectra | None = None,
 ) -> Spectra:
     """Separate a mixture into stems, given estimates of their magnitudes.
@@ -183,7 +173,6 @@ def multichannel_wiener(  # noqa: PLR0913 - norbert's options by name
             one more stem for what they left of it (``norbert.residual_model``).
         eps: regularisation, at least 1e-30: a power, after a window whose greatest magnitude is above 10 was
             scaled to 10.
-        threads: how many to use.
         out: where to put the result.
 
     Returns:
@@ -206,9 +195,9 @@ def multichannel_wiener(  # noqa: PLR0913 - norbert's options by name
         >>> bool(np.abs(stems[1] - drum).max() < 0.01)
         True
     """
-    settings = _Settings(window, overlap, iterations, use_softmask, residual, eps, threads)
+    settings = _Settings(window, overlap, iterations, use_softmask, residual, eps)
     check_array("mixture", mixture, np.complex64, ("channels", "frames", "bins"))
-    _check_count("mixture's number of channels", mixture.shape[0], 1, MOST_CHANNELS)
+    check_count("mixture's number of channels", mixture.shape[0], 1, MOST_CHANNELS)
     check_array("magnitudes", magnitudes, np.float32, ("stems", *mixture.shape))
     solver = _Solver(len(magnitudes), mixture.shape[0], mixture.shape[2], settings)
     out = _output(out, (solver.stems, *mixture.shape), mixture, magnitudes)
@@ -250,7 +239,6 @@ class MultichannelWiener:
         use_softmask: how the first estimates are made.
         residual: whether there is one more stem.
         eps: regularisation.
-        threads: how many to use.
 
     Raises:
         KernelError: an argument is out of range.
@@ -275,12 +263,11 @@ class MultichannelWiener:
         use_softmask: bool = True,
         residual: bool = False,
         eps: float = EPS,
-        threads: int = 1,
     ) -> None:
-        settings = _Settings(window, overlap, iterations, use_softmask, residual, eps, threads)
-        _check_count("stems", stems, 1)
-        _check_count("channels", channels, 1, MOST_CHANNELS)
-        _check_count("bins", bins, 1)
+        settings = _Settings(window, overlap, iterations, use_softmask, residual, eps)
+        check_count("stems", stems, 1)
+        check_count("channels", channels, 1, MOST_CHANNELS)
+        check_count("bins", bins, 1)
         self._solver, self._settings = _Solver(stems, channels, bins, settings), settings
         self._mixture = np.empty((channels, window, bins), np.complex64)
         self._magnitudes = np.empty((stems, channels, window, bins), np.float32)
@@ -299,7 +286,7 @@ class MultichannelWiener:
 
     def completes(self, frames: int) -> int:
         """Return how many frames the next push of so many will return."""
-        _check_count("frames", frames, 0)
+        check_count("frames", frames, 0)
         excess = self._held + frames - self._settings.window
         return 0 if excess < 0 else (1 + excess // self._settings.step) * self._settings.step
 

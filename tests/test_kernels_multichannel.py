@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from unbraid.kernels.errors import KernelError
 from unbraid.kernels.multichannel import EPS, MultichannelWiener, multichannel_wiener
 from unbraid.kernels.reference import multichannel as reference
+from unbraid.kernels.threads import use_threads
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -234,11 +235,14 @@ def test_cuts_and_threads_do_not_show_in_the_bits(
 ) -> None:
     x, v = scene(2, channels, frames, 230, seed=seed)
     window, overlap = grid
-    whole = multichannel_wiener(x, v, window=window, overlap=overlap, **options)
-    filter_ = MultichannelWiener(2, channels, 230, window=window, overlap=overlap, threads=threads, **options)
-    for k in range(2):  # the second time on the memory of the first
-        np.testing.assert_array_equal(stream(filter_, x, v, cuts(frames, seed + k)), whole)
-    several = multichannel_wiener(x, v, window=window, overlap=overlap, threads=threads, **options)
+    with use_threads(1):
+        whole = multichannel_wiener(x, v, window=window, overlap=overlap, **options)
+    with use_threads(threads):
+        filter_ = MultichannelWiener(2, channels, 230, window=window, overlap=overlap, **options)
+        streams = [stream(filter_, x, v, cuts(frames, seed + k)) for k in range(2)]
+        several = multichannel_wiener(x, v, window=window, overlap=overlap, **options)
+    for got in streams:  # the second time on the memory of the first
+        np.testing.assert_array_equal(got, whole)
     np.testing.assert_array_equal(several, whole)
 
 
@@ -432,13 +436,12 @@ LOCKED.flags.writeable = False
             {"out": np.zeros((3, 2, 5, 7), np.complex64), "residual": True},
             r"out must be complex64 \[4, 2, 5, 7\]",
         ),
-        ({"window": 0}, r"window must be an integer, at least 1, not 0"),
-        ({"window": 2.0}, r"window must be an integer, at least 1, not 2.0"),
+        ({"window": 0}, r"window must be an integer of at least 1, not 0"),
+        ({"window": 2.0}, r"window must be an integer of at least 1, not 2.0"),
         ({"window": 10, "overlap": 6}, r"overlap 6 must be at most half of window 10"),
-        ({"overlap": -1}, r"overlap must be an integer, at least 0, not -1"),
-        ({"iterations": -1}, r"iterations must be an integer, at least 0, not -1"),
-        ({"iterations": True}, r"iterations must be an integer, at least 0, not True"),
-        ({"threads": 0}, r"threads must be an integer, at least 1, not 0"),
+        ({"overlap": -1}, r"overlap must be an integer of at least 0, not -1"),
+        ({"iterations": -1}, r"iterations must be an integer of at least 0, not -1"),
+        ({"iterations": True}, r"iterations must be an integer of at least 0, not True"),
         ({"use_softmask": 1}, r"use_softmask must be True or False, not 1"),
         ({"residual": None}, r"residual must be True or False, not None"),
         ({"eps": 0.0}, r"eps must be a finite number, at least 1e-30, not 0.0"),
@@ -461,9 +464,9 @@ def test_an_output_over_an_input_is_refused() -> None:
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
-        ({"stems": 0}, "stems must be an integer, at least 1, not 0"),
-        ({"channels": 17}, "channels must be an integer, 1 to 16, not 17"),
-        ({"bins": 0}, "bins must be an integer, at least 1, not 0"),
+        ({"stems": 0}, "stems must be an integer of at least 1, not 0"),
+        ({"channels": 17}, "channels must be an integer from 1 to 16, not 17"),
+        ({"bins": 0}, "bins must be an integer of at least 1, not 0"),
         ({"overlap": 300}, "overlap 300 must be at most half of window 512"),
     ],
 )
@@ -484,7 +487,7 @@ def test_a_stream_refuses_what_does_not_fit_and_goes_on() -> None:
             filter_.push(*bad)
     with pytest.raises(KernelError, match=r"out must be complex64 \[3, 2, 16, 7\]"):
         filter_.push(x, v, out=np.empty((3, 2, 20, 7), np.complex64))
-    with pytest.raises(KernelError, match="frames must be an integer, at least 0, not -1"):
+    with pytest.raises(KernelError, match="frames must be an integer of at least 0, not -1"):
         filter_.completes(-1)
     with pytest.raises(KernelError, match=r"out must be complex64 \[3, 2, 0, 7\]"):
         filter_.finish(out=np.empty((3, 2, 1, 7), np.complex64))
