@@ -24,6 +24,7 @@ class Fifo:
     """
 
     def __init__(self, channels: int, capacity: int = 4096) -> None:
+        self.channels = channels
         self._data = np.empty((channels, capacity), np.float32)
         self._first = self._last = 0
 

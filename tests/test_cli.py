@@ -170,6 +170,7 @@ def test_json_is_one_object_about_the_render(here: Path, unbraid: Callable[..., 
         {
             "name": "out",
             "path": "out/in.out.wav",
+            "format": "wav",
             "rate": RATE,
             "layout": "stereo",
             "length": 20_000,
@@ -177,7 +178,18 @@ def test_json_is_one_object_about_the_render(here: Path, unbraid: Callable[..., 
             "clipped": 0,
         }
     ]
-    assert report["inputs"] == {"mix": "in.wav"}
+    assert report["inputs"] == {
+        "mix": {
+            "path": "in.wav",
+            "format": "WAV",
+            "rate": RATE,
+            "layout": "stereo",
+            "length": 20_000,
+            "subtype": "FLOAT",
+            "salvaged": None,
+            "metadata": {},
+        }
+    }
     assert report["programme_seconds"] == 20_000 / RATE
 
 
@@ -309,7 +321,12 @@ BAD = {
         _nothing, "render half.yaml in.wav -o half.yaml", 1, ("half.yaml", "is a file", "folder")
     ),
     "no input": Bad(_nothing, "render half.yaml -o out", 2, ("half.yaml", "no input is given")),
-    "no folder": Bad(_nothing, "render half.yaml in.wav", 2, ("--output", "unbraid render --help")),
+    "no folder": Bad(
+        _nothing,
+        "render half.yaml in.wav",
+        2,
+        ("the output out has no place", "-o DIR", "--to NAME=FILE"),
+    ),
     "unknown option": Bad(
         _nothing, "render half.yaml in.wav -o out --overwite", 2, ("--overwite", "--overwrite")
     ),

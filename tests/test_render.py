@@ -292,7 +292,10 @@ def test_two_inputs_by_name(tmp_path: Path, registry: Registry) -> None:
     first, second = write(tmp_path / "first.wav", a), write(tmp_path / "second.wav", b)
     report = render(difference(), {"b": second, "a": first}, tmp_path, registry=registry)
     np.testing.assert_array_equal(read(tmp_path / "first.out.wav"), a - b)
-    assert dict(report.inputs) == {"a": str(first), "b": str(second)}
+    assert {name: source.path for name, source in report.inputs.items()} == {
+        "a": str(first),
+        "b": str(second),
+    }
 
 
 def test_inputs_of_different_rates_or_lengths_are_refused(tmp_path: Path, registry: Registry) -> None:

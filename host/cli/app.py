@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..contract.errors import UnbraidError
+from ..contract.errors import ReaderGoneError, UnbraidError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,7 +28,9 @@ _COMMANDS = {
     "doctor": "Show versions, devices, and plugins that failed to load.",
     "graph": "Check or draw a graph.",
     "plugins": "List plugins, or show one with its ports and parameters.",
-    "render": "Render a graph over a sound file.",
+    "info": "Show what a sound file or film holds.",
+    "remux": "Put a sound into a film, its picture untouched.",
+    "render": "Render a graph over sound files, films and pipes.",
     "warmup": "Compile all kernels now, so that no render waits for one.",
 }
 
@@ -89,6 +91,9 @@ def main(arguments: list[str] | None = None) -> None:
         code = result if isinstance(result, int) else 0
         if sys.stdout is not None:  # `>&-` leaves a program without one
             sys.stdout.flush()
+    except ReaderGoneError as error:  # as common as the end of a pipe, and as quiet
+        code = error.exit_code
+        _forget_stdout()
     except UnbraidError as error:
         _tell(error, str(error), as_json="--json" in arguments)
         code = error.exit_code
@@ -102,10 +107,14 @@ def main(arguments: list[str] | None = None) -> None:
         _tell(error, "interrupted; nothing was left behind", as_json="--json" in arguments)
         code = 128 + signal.SIGINT
     except (BrokenPipeError, _PipeClosedError):
-        # What is still buffered must not be flushed into the closed pipe at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        _forget_stdout()
         code = 128 + signal.SIGPIPE
     sys.exit(code)
+
+
+def _forget_stdout() -> None:
+    """What is still buffered must not be flushed into the closed pipe at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
 def _usage(error: click.ClickException) -> str:

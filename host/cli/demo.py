@@ -84,7 +84,7 @@ def scene(rate: int, seconds: int) -> tuple[npt.NDArray[np.float32], npt.NDArray
 def _write(path: Path, signal: npt.NDArray[np.float32], *, overwrite: bool) -> None:
     from ..contract.audio import Layout
     from ..contract.errors import MediaError
-    from ..media.writer import FileWriter
+    from ..media.writer import FileWriter, OutputForm
 
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -93,7 +93,7 @@ def _write(path: Path, signal: npt.NDArray[np.float32], *, overwrite: bool) -> N
         raise MediaError(f"{path.parent}: cannot be made: {reason}") from None
     length = signal.shape[1]
     stereo = Layout.parse("stereo")
-    writer = FileWriter(path, rate=_RATE, layout=stereo, length=length, subtype="PCM_24", overwrite=overwrite)
+    writer = FileWriter(path, OutputForm(_RATE, stereo, length, "PCM_24"), overwrite=overwrite)
     try:
         writer.write(signal)
         writer.finish()
@@ -106,11 +106,12 @@ def _write(path: Path, signal: npt.NDArray[np.float32], *, overwrite: bool) -> N
 def _read(path: Path) -> npt.NDArray[np.float32]:
     import numpy as np
 
-    from ..media.reader import FileReader
+    from ..media.open_input import open_input
 
-    with FileReader(path) as reader:
-        signal = np.empty((reader.layout.channels, reader.length), np.float32)
-        reader.read(signal)
+    source = open_input(path)
+    signal = np.empty((source.layout.channels, source.length or 0), np.float32)
+    source.read(signal)
+    source.close()
     return signal
 
 

@@ -65,10 +65,12 @@ def _over(loaded: Graph, input_file: str | None, rate: int, layout: str) -> tupl
     """Return the rate and the layout of every input."""
     actual = Layout.parse(layout)
     if input_file is not None:
-        from ..media.reader import FileReader
+        from contextlib import closing
 
-        with FileReader(input_file) as reader:
-            rate, actual = reader.rate, reader.layout
+        from ..media.open_input import open_input
+
+        with closing(open_input(input_file)) as source:
+            rate, actual = source.rate, source.layout
     layouts = {name: declared or actual for name, declared in loaded.document().inputs.items()}
     if input_file is not None:
         layouts[next(iter(layouts))] = actual

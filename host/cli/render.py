@@ -15,7 +15,7 @@ from ..contract.errors import GraphError, Place, Problem
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from ..engine.options import RenderReport
+    from ..engine.options import RenderOptions, RenderReport
     from ..graph.graph import Graph
 
 __all__ = ["command"]
@@ -24,23 +24,42 @@ __all__ = ["command"]
 @click.command("render")
 @click.argument("graph")
 @click.argument("input_file", metavar="INPUT", required=False)
-@click.option("-o", "--output", "folder", required=True, metavar="DIR", help="Folder for the outputs.")
+@click.option(
+    "-o", "--output", "folder", metavar="DIR", help="Folder for the outputs; - for standard output."
+)
+@click.option("--to", "named", multiple=True, metavar="NAME=FILE", help="A file, FIFO or - for one output.")
 @click.option("--input", "inputs", multiple=True, metavar="NAME=FILE", help="A named input of the graph.")
 @click.option("--set", "settings", multiple=True, metavar="NODE.PARAM=VALUE", help="Change a parameter.")
 @click.option("--overwrite", is_flag=True, help="Replace outputs that exist.")
 @click.option("--tails", is_flag=True, help="Let outputs sound on past the input's end.")
-@click.option("--format", "form", type=click.Choice(["wav", "flac"]), default="wav", show_default=True)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["wav", "flac", "rf64", "bw64", "s16le", "s24le", "s32le", "f32le"]),
+    default="wav",
+    show_default=True,
+    help="What outputs are; the last four are samples without a header.",
+)
 @click.option(
     "--subtype",
     type=click.Choice(["PCM_16", "PCM_24", "PCM_32", "FLOAT"]),
     help="Sample format of the outputs.  [default: the graph's, else the input's]",
 )
+@click.option("--output-rate", type=click.IntRange(1), metavar="HZ", help="Rate of the outputs.")
+@click.option(
+    "--dither",
+    type=click.Choice(["tpdf", "none"]),
+    default="tpdf",
+    show_default=True,
+    help="Noise before rounding to 16 bits.",
+)
 @click.option(
     "--on-clip",
-    type=click.Choice(["clip", "error"]),
+    type=click.Choice(["clip", "error", "float"]),
     default="clip",
     show_default=True,
-    help="What to do with samples beyond full scale in integer files; clips are counted and reported.",
+    help="What to do with samples beyond full scale in integer files: hold and count them, refuse them, or "
+    "write the file as FLOAT.",
 )
 @click.option(
     "--non-finite",
@@ -49,6 +68,16 @@ __all__ = ["command"]
     show_default=True,
     help="What to do with NaN and infinity in the input.",
 )
+@click.option("--resample", is_flag=True, help="Bring inputs of other rates to the first one's.")
+@click.option("--salvage", is_flag=True, help="Take what a damaged input still holds, and record it.")
+@click.option("--track", type=click.IntRange(1), metavar="N", help="Which sound of a film, from 1.")
+@click.option(
+    "--raw",
+    type=click.Choice(["u8", "s16le", "s24le", "s32le", "f32le", "f64le"]),
+    help="The input is samples without a header; needs --rate and --channels.",
+)
+@click.option("--rate", type=click.IntRange(1), metavar="HZ", help="Rate of a raw input.")
+@click.option("--channels", metavar="N|LAYOUT", help="Channels of a raw input: a number, or 5.1, 7.1 ...")
 @click.option(
     "--block", type=click.IntRange(1, 1 << 20), default=8192, show_default=True, help="Samples at a time."
 )
@@ -57,19 +86,18 @@ __all__ = ["command"]
 def command(
     graph: str,
     input_file: str | None,
-    folder: str,
+    folder: str | None,
     inputs: tuple[str, ...],
     settings: tuple[str, ...],
-    as_json: bool,
-    block: int,
+    named: tuple[str, ...],
     **options: Any,
-) -> None:
+) -> int:
     """Render GRAPH over INPUT: one file for each output, named INPUT.OUTPUT.wav, in DIR.
 
-    GRAPH is a graph file or the name of a ready-made graph. Outputs have the input's rate and exactly its
-    length, and appear only when all of them are complete.
+    GRAPH is a graph file or the name of a ready-made graph. INPUT is a sound file, a film, or - for standard
+    input. Outputs have the input's rate and exactly its length, and appear only when all are complete.
+    With -o - they leave through standard output as they are made; messages go to standard error then.
     """
-    from ..engine.options import RenderOptions
     from ..engine.render import render
     from ..engine.request import load_graph
     from ..registry import Registry
@@ -79,20 +107,38 @@ def command(
     for setting in settings:
         apply_setting(loaded, setting)
     paths = _inputs(loaded, input_file, inputs)
-    with _cancel_on_interrupt() as cancelled, _progress(paths, quiet=as_json) as progress:
+    places = _pairs("--to", named)
+    as_json, to_stderr = options.pop("as_json"), "-" in {folder, *places.values()}
+    with _cancel_on_interrupt() as cancelled, _progress(quiet=as_json) as progress:
         report = render(
             loaded,
             paths,
             folder,
-            options=RenderOptions(max_block=block, **options),
+            to=places,
+            options=_options(options),
             registry=registry,
             progress=progress,
             cancelled=cancelled,
         )
     if as_json:
-        click.echo(json.dumps(as_data(report)))
+        click.echo(json.dumps(as_data(report)), err=to_stderr)
     else:
-        tell(report)
+        tell(report, err=to_stderr)
+    return 128 + signal.SIGINT if report.interrupted else 0
+
+
+def _options(given: dict[str, Any]) -> RenderOptions:
+    from ..engine.options import RenderOptions
+    from ..media.open_input import InputForm
+
+    source = InputForm(
+        raw=given.pop("raw"),
+        rate=given.pop("rate"),
+        channels=given.pop("channels"),
+        track=given.pop("track"),
+        salvage=given.pop("salvage"),
+    )
+    return RenderOptions(max_block=given.pop("block"), source=source, **given)
 
 
 def apply_setting(graph: Graph, setting: str) -> None:
@@ -116,10 +162,7 @@ def _inputs(graph: Graph, first: str | None, named: tuple[str, ...]) -> dict[str
     paths: dict[str, str] = {}
     if first is not None:
         paths[next(iter(graph.document().inputs))] = first
-    for entry in named:
-        name, equals, path = entry.partition("=")
-        if not equals:
-            raise click.UsageError(f"--input {entry!r} must read NAME=FILE")
+    for name, path in _pairs("--input", named).items():
         if name in paths:
             raise click.UsageError(f"the input {name!r} is given twice")
         paths[name] = path
@@ -127,6 +170,19 @@ def _inputs(graph: Graph, first: str | None, named: tuple[str, ...]) -> dict[str
         problem = Problem(Place(graph.source), "no input is given", "write unbraid render GRAPH INPUT -o DIR")
         raise GraphError([problem])
     return paths
+
+
+def _pairs(option: str, entries: tuple[str, ...]) -> dict[str, str]:
+    """Return what ``NAME=FILE`` entries say."""
+    pairs: dict[str, str] = {}
+    for entry in entries:
+        name, equals, path = entry.partition("=")
+        if not (equals and name and path):
+            raise click.UsageError(f"{option} {entry!r} must read NAME=FILE")
+        if name in pairs:
+            raise click.UsageError(f"{option} names {name!r} twice")
+        pairs[name] = path
+    return pairs
 
 
 @contextmanager
@@ -149,46 +205,44 @@ def _cancel_on_interrupt() -> Iterator[Callable[[], bool]]:
 
 
 @contextmanager
-def _progress(paths: dict[str, str], *, quiet: bool) -> Iterator[Callable[[int, int], None] | None]:
-    """A bar with speed and time left on a terminal; nothing elsewhere."""
+def _progress(*, quiet: bool) -> Iterator[Callable[[int, int], None] | None]:
+    """A bar with time left on a terminal; nothing elsewhere."""
     if quiet or not sys.stderr.isatty():
         yield None
         return
     from rich.console import Console
-    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TimeElapsedColumn, TimeRemainingColumn
 
-    rate = _rate(next(iter(paths.values())))
-    columns = (BarColumn(), TaskProgressColumn(), TextColumn("{task.fields[speed]}"), TimeRemainingColumn())
+    columns = (BarColumn(), TaskProgressColumn(), TimeElapsedColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("render", total=None, speed="")
-
-        def show(done: int, total: int) -> None:
-            speed = bar.tasks[0].speed
-            text = "" if speed is None or rate is None else f"{speed / rate:.0f} times real time"
-            bar.update(task, completed=done, total=total, speed=text)
-
-        yield show
-
-
-def _rate(path: str) -> int | None:
-    """Return a file's sample rate in Hz; None for one that the render is about to refuse."""
-    import soundfile
-
-    try:
-        return int(soundfile.info(path).samplerate)
-    except (soundfile.SoundFileError, OSError, TypeError, ValueError):
-        return None
+        task = bar.add_task("render", total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total or None)
 
 
 def as_data(report: RenderReport) -> dict[str, Any]:
     """Return a report as plain data."""
     return {
         "graph": report.graph,
-        "inputs": dict(report.inputs),
+        "inputs": {
+            name: {
+                "path": source.path,
+                "format": source.form,
+                "rate": source.rate,
+                "layout": source.layout,
+                "length": source.length,
+                "subtype": source.subtype,
+                "salvaged": None
+                if source.salvaged is None
+                else {"declared": source.salvaged[0], "taken": source.salvaged[1]},
+                "metadata": source.metadata.as_data(),
+            }
+            for name, source in report.inputs.items()
+        },
         "outputs": [
             {
                 "name": output.name,
                 "path": str(output.path),
+                "format": output.form,
                 "rate": output.rate,
                 "layout": output.layout,
                 "length": output.length,
@@ -201,21 +255,24 @@ def as_data(report: RenderReport) -> dict[str, Any]:
         "wall_seconds": report.seconds,
         "latency_samples": report.latency,
         "zeroed_samples": report.zeroed,
+        "interrupted": report.interrupted,
         "warnings": list(report.warnings),
     }
 
 
-def tell(report: RenderReport) -> None:
-    """Print what a render did."""
+def tell(report: RenderReport, *, err: bool = False) -> None:
+    """Print what a render did; on standard error where the sound itself takes standard output."""
     for output in report.outputs:
         seconds = output.length / output.rate
         note = f", {output.clipped} samples clipped" if output.clipped else ""
-        click.echo(f"{output.path}  {output.layout} {output.rate} Hz {output.subtype}, {seconds:.3f} s{note}")
+        text = f"{output.path}  {output.layout} {output.rate} Hz {output.subtype}, {seconds:.3f} s{note}"
+        click.echo(text, err=err)
     if report.zeroed:
         click.echo(f"{report.zeroed} non-finite input samples were replaced by zero", err=True)
     for warning in report.warnings:
         click.echo(f"warning: {warning}", err=True)
+    if report.interrupted:
+        click.echo("interrupted: the input was ended there, and the outputs are complete up to it", err=True)
     speed = report.programme / max(report.seconds, 1e-9)
-    click.echo(
-        f"{report.programme:.2f} s of programme in {report.seconds:.2f} s ({speed:.0f} times real time)"
-    )
+    text = f"{report.programme:.2f} s of programme in {report.seconds:.2f} s ({speed:.0f} times real time)"
+    click.echo(text, err=err)

@@ -22,6 +22,7 @@ __all__ = [
     "Place",
     "PluginError",
     "Problem",
+    "ReaderGoneError",
     "UnbraidError",
     "nearest",
     "one_line",
@@ -84,6 +85,12 @@ class LayoutRefusedError(UnbraidError):
 
 class MediaError(UnbraidError):
     """A file or stream cannot be read or written. Names the file and the remedy."""
+
+
+class ReaderGoneError(MediaError):
+    """The program that read an output through a pipe has closed it: no fault of the render's."""
+
+    exit_code = 141
 
 
 class NodeError(UnbraidError):

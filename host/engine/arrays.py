@@ -28,9 +28,11 @@ class _ArraySource:
     def __init__(self, name: str, data: Array) -> None:
         self.name, self._data, self._at = f"input {name!r}", data, 0
 
-    def read(self, out: Array) -> None:
-        out[:] = self._data[:, self._at : self._at + out.shape[1]]
-        self._at += out.shape[1]
+    def read(self, out: Array) -> int:
+        piece = self._data[:, self._at : self._at + out.shape[1]]
+        out[:, : piece.shape[1]] = piece
+        self._at += piece.shape[1]
+        return int(piece.shape[1])
 
 
 class _ArraySink:
@@ -86,7 +88,7 @@ def process(
         drive = Drive(executor, sources, {}, length, tails=options.tails, blocks=blocks)
         drive.zero_non_finite = options.non_finite == "zero"
         sinks = {
-            name: _ArraySink(checked.layout(wire).channels, drive.output_length(name))
+            name: _ArraySink(checked.layout(wire).channels, drive.output_length(name) or 0)
             for name, (wire, _) in checked.outputs.items()
         }
         drive.sinks = sinks

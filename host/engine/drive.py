@@ -26,8 +26,8 @@ class Source(Protocol):
 
     name: str
 
-    def read(self, out: Array) -> None:
-        """Fill ``out [channels, n]`` with the next samples; raise if they are not there."""
+    def read(self, out: Array) -> int:
+        """Fill ``out [channels, n]`` with the next samples; return how many, fewer than n only at the end."""
 
 
 class Sink(Protocol):
@@ -39,16 +39,16 @@ class Sink(Protocol):
 
 @dataclass
 class Drive:
-    """One run of an executor over a programme of known length.
+    """One run of an executor over a programme.
 
     Attributes:
         executor: at its beginning.
         sources: one for each graph input.
         sinks: one for each graph output.
-        length: samples in the programme.
+        length: samples in the programme; None until a source that does not know its length has ended.
         tails: let each output sound on for as long as its nodes declare.
         blocks: block lengths to use, for tests; by default, and when they end, the largest allowed.
-        progress: called after each block with samples done and samples in all.
+        progress: called after each block with samples done and samples in all, 0 while that is not known.
         cancelled: asked before each block.
         zero_non_finite: replace NaN and infinity in the inputs by 0 and count them, instead of refusing.
     """
@@ -56,7 +56,7 @@ class Drive:
     executor: Executor
     sources: Mapping[str, Source]
     sinks: Mapping[str, Sink]
-    length: int
+    length: int | None
     tails: bool = False
     blocks: Iterable[int] | None = None
     progress: Callable[[int, int], None] | None = None
@@ -64,9 +64,19 @@ class Drive:
     zero_non_finite: bool = False
     zeroed: int = 0
 
-    def output_length(self, name: str) -> int:
-        """Return the number of samples this output will have."""
+    def output_length(self, name: str) -> int | None:
+        """Return the number of samples this output will have; None while that is not known."""
+        if self.length is None:
+            return None
         return self.length + (self.executor.plan.outputs[name].tail if self.tails else 0)
+
+    def _total(self) -> int | None:
+        """Return the samples to process until the latest output has its last; None while not known."""
+        if self.length is None:
+            return None
+        signals = self.executor.plan.outputs
+        tails = {name: signal.tail if self.tails else 0 for name, signal in signals.items()}
+        return self.length + max(signal.latency + tails[name] for name, signal in signals.items())
 
     def run(self) -> None:
         """Process everything.
@@ -76,31 +86,52 @@ class Drive:
             NodeError: a node failed or gave a non-finite sample.
             MediaError: an input holds a non-finite sample, or a source or sink failed.
         """
-        signals = self.executor.plan.outputs
-        total = max(signal.latency + self.output_length(name) for name, signal in signals.items())
         most = self.executor.plan.settings.max_block
         cuts = iter(self.blocks or ())
         # Zero-length outputs and zero-length blocks are both fine.
-        while (position := self.executor.position) < total:
+        while (total := self._total()) is None or self.executor.position < total:
             if self.cancelled is not None and self.cancelled():
                 raise Cancelled("cancelled; nothing was left behind")
             wanted = next(cuts, most)
             if wanted < 0:
                 raise UnbraidError(f"a block of {wanted} samples cannot be")
-            n = self.executor.room(min(wanted, total - position))
+            position = self.executor.position
+            n = self.executor.room(wanted if total is None else min(wanted, total - position))
             self._fill(position, n)
             self.executor.process(n)
             self._drain(position, n)
             if self.progress is not None:
-                self.progress(min(position + n, total), total)
+                total = self._total()
+                done = position + n
+                self.progress(done if total is None else min(done, total), total or 0)
 
     def _fill(self, position: int, n: int) -> None:
-        real = max(0, min(n, self.length - position))
-        for name, block in self.executor.inputs(n).items():
-            if real:
-                self.sources[name].read(block[:, :real])
-                self._check_input(name, block[:, :real], position)
+        known = self.length
+        real = n if known is None else max(0, min(n, known - position))
+        blocks = self.executor.inputs(n)
+        if real:
+            came = {name: self._read(name, block[:, :real], position) for name, block in blocks.items()}
+            if min(came.values()) < real:
+                self._end(position, came)
+                real = min(came.values())
+        for block in blocks.values():
             block[:, real:] = 0
+
+    def _read(self, name: str, block: Array, position: int) -> int:
+        came = self.sources[name].read(block)
+        self._check_input(name, block[:, :came], position)
+        return came
+
+    def _end(self, position: int, came: Mapping[str, int]) -> None:
+        """Note that the sources have ended; they must have done so together."""
+        fewest, most = min(came, key=came.__getitem__), max(came, key=came.__getitem__)
+        if self.length is not None or came[fewest] != came[most]:
+            longer = f"before {self.sources[most].name}" if len(came) > 1 else f"of {self.length}"
+            raise MediaError(
+                f"{self.sources[fewest].name}: ends after {position + came[fewest]} samples, {longer}; "
+                "inputs of one graph must have one length"
+            )
+        self.length = position + came[fewest]
 
     def _check_input(self, name: str, block: Array, position: int) -> None:
         bad = first_non_finite(block)
@@ -121,7 +152,8 @@ class Drive:
         for name, block in self.executor.outputs(n).items():
             signal = self.executor.plan.outputs[name]
             first = max(0, signal.latency - position)
-            last = min(n, signal.latency + self.output_length(name) - position)
+            length = self.output_length(name)
+            last = n if length is None else min(n, signal.latency + length - position)
             if last <= first:
                 continue
             piece = block[:, first:last]

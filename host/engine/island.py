@@ -22,6 +22,7 @@ import numpy as np
 
 from ...kernels.fifo import Fifo
 from ..contract.errors import PluginError
+from ..media.resample import lead_in, soxr_stream
 from .guard import check_declared, declared, process_first
 
 if TYPE_CHECKING:
@@ -34,20 +35,9 @@ if TYPE_CHECKING:
 
 __all__ = ["RateIsland", "round_trip_lag"]
 
-QUALITY = "HQ"
-_LEAD = 256
-
 
 def _resampler(source: int, target: int, channels: int) -> Any:
-    from soxr import ResampleStream
-
-    return ResampleStream(source, target, channels, dtype="float32", quality=QUALITY)
-
-
-def lead_in(outer: int, inner: int) -> int:
-    """Return the samples of silence to begin with: a whole number at both rates, at least 256 at each."""
-    step = outer // gcd(outer, inner)
-    return step * ceil(_LEAD / min(step, inner // gcd(outer, inner)))
+    return soxr_stream(source, target, channels, "HQ")
 
 
 @cache

@@ -7,15 +7,25 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from ..contract.errors import UnbraidError
+from ..media.open_input import InputForm
+from ..media.writer import FORMS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-__all__ = ["OutputReport", "RenderOptions", "RenderReport", "check_block", "whole_rate"]
+    from ..media.encoder import Dither, OnClip
+    from ..media.metadata import Metadata
+
+__all__ = ["InputReport", "OutputReport", "RenderOptions", "RenderReport", "check_block", "whole_rate"]
 
 MAX_BLOCK = 1 << 24
-_CHOICES = {"form": ("wav", "flac"), "on_clip": ("clip", "error"), "non_finite": ("reject", "zero")}
+_CHOICES = {
+    "form": FORMS,
+    "on_clip": ("clip", "error", "float"),
+    "dither": ("tpdf", "none"),
+    "non_finite": ("reject", "zero"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,20 +35,30 @@ class RenderOptions:
     Attributes:
         overwrite: replace outputs that exist.
         tails: let outputs sound on past the input's end.
-        form: "wav" or "flac".
+        form: what outputs are: "wav" (RF64 beyond 4 GiB), "flac", "rf64", "bw64", or bare samples: "s16le",
+            "s24le", "s32le", "f32le".
         subtype: PCM_16, PCM_24, PCM_32 or FLOAT for every output; by default the graph's, else the input's.
-        on_clip: "clip" counts and reports samples beyond full scale in integer files, "error" refuses them.
+        output_rate: Hz of the outputs; by default the input's.
+        on_clip: "clip" counts and reports samples beyond full scale in integer files, "error" refuses them,
+            "float" writes a file as FLOAT when it has any.
+        dither: "tpdf" adds triangular noise before rounding to 16 bits, "none" rounds.
         non_finite: "reject" refuses NaN and infinity in the input, "zero" replaces and counts them.
+        resample: bring inputs of other rates to the first one's, instead of refusing them.
+        source: what is known of the inputs, and how to take them.
         max_block: samples processed at a time.
-        seed: for plugins that draw random numbers.
+        seed: for plugins that draw random numbers, and for dither.
     """
 
     overwrite: bool = False
     tails: bool = False
-    form: Literal["wav", "flac"] = "wav"
+    form: str = "wav"
     subtype: str | None = None
-    on_clip: Literal["clip", "error"] = "clip"
+    output_rate: int | None = None
+    on_clip: OnClip = "clip"
+    dither: Dither = "tpdf"
     non_finite: Literal["reject", "zero"] = "reject"
+    resample: bool = False
+    source: InputForm = InputForm()  # noqa: RUF009 - frozen
     max_block: int = 8192
     seed: int = 0
 
@@ -64,11 +84,39 @@ def whole_rate(rate: object) -> int:
 
 
 @dataclass(frozen=True, slots=True)
+class InputReport:
+    """One sound that was read.
+
+    Attributes:
+        name: of the graph's input.
+        path: as it was given.
+        form: container: WAV, RF64, FLAC, MOV ...
+        rate: Hz, of the file.
+        layout: by which channels came in.
+        length: samples per channel at ``rate`` that were read.
+        subtype: the sample format that keeps them.
+        metadata: what the file says beside its samples.
+        salvaged: samples declared (None when not known) and samples taken, when the file was not whole.
+    """
+
+    name: str
+    path: str
+    form: str
+    rate: int
+    layout: str
+    length: int
+    subtype: str
+    metadata: Metadata
+    salvaged: tuple[int | None, int] | None
+
+
+@dataclass(frozen=True, slots=True)
 class OutputReport:
-    """One finished file."""
+    """One finished output; its path is "-" when it left through standard output."""
 
     name: str
     path: Path
+    form: str
     rate: int
     layout: str
     length: int
@@ -78,13 +126,26 @@ class OutputReport:
 
 @dataclass(frozen=True, slots=True)
 class RenderReport:
-    """What a render did. ``seconds`` is wall time, ``programme`` the input's length in seconds."""
+    """What a render did.
+
+    Attributes:
+        graph: where it came from.
+        inputs: by name of the graph's inputs.
+        outputs: in the graph's order.
+        programme: the input's length in seconds.
+        seconds: wall time.
+        latency: samples that were compensated.
+        zeroed: non-finite input samples that were replaced.
+        interrupted: a live input was told to stop; the outputs hold what had come until then.
+        warnings: one line each.
+    """
 
     graph: str
-    inputs: Mapping[str, str]
+    inputs: Mapping[str, InputReport]
     outputs: tuple[OutputReport, ...]
     programme: float
     seconds: float
     latency: int
     zeroed: int
+    interrupted: bool
     warnings: tuple[str, ...]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, BinaryIO, Literal
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["fault", "shortened"]
+__all__ = ["NO_LENGTH", "fault", "shortened"]
 
 _ORDERS: dict[bytes, Literal["little", "big"]] = {
     b"RIFF": "little",
@@ -16,7 +16,7 @@ _ORDERS: dict[bytes, Literal["little", "big"]] = {
     b"FORM": "big",
 }
 _WIDTHS = {"PCM_S8": 1, "PCM_U8": 1, "PCM_16": 2, "PCM_24": 3, "PCM_32": 4, "FLOAT": 4, "DOUBLE": 8}
-_NO_LENGTH = "is an MP3 that does not state its length; convert it to WAV"
+NO_LENGTH = "is an MP3 that does not state its length; convert it to WAV"
 _NO_END = "breaks off before its last page; copy or export it again"
 _PAGE = 1 << 16  # no Ogg page is longer
 
@@ -41,7 +41,7 @@ def fault(path: Path, *, subtype: str, channels: int, frames: int) -> str:
     size = path.stat().st_size
     with path.open("rb") as file:
         if subtype.startswith("MPEG"):
-            return "" if _states_length(file) else _NO_LENGTH
+            return "" if _states_length(file) else NO_LENGTH
         if file.read(4) == b"OggS":
             return "" if _has_last_page(file, size) else _NO_END
         file.seek(0)

@@ -1,96 +1,136 @@
-"""Writing sound files: beside their final name, synced, and renamed only when whole."""
+"""One output: a file that stands under its name only when it is whole, or a pipe."""
 
 from __future__ import annotations
 
-import contextlib
-import errno
-import os
-import secrets
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from ...kernels.pcm import interleave, quantise
+import numpy as np
+
 from ..contract.errors import MediaError
+from .atomic import AtomicFile, why_not
+from .bytes_in import FileBytes
+from .channels import for_file
+from .encoder import BITS, ENCODINGS, Dither, Encoder, OnClip
+from .metadata import Metadata
+from .targets import FlacTarget, PipeTarget, Target, WaveTarget, refuse_flac
+from .wave_head import WaveHead
+from .wave_reader import open_wave
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
     from ..contract.audio import Layout
     from ..contract.processor import Array
+    from .sink import Writer
 
-__all__ = ["FileWriter"]
+__all__ = ["FORMS", "RAW", "FileWriter", "OutputForm", "PipeWriter", "open_writer"]
 
-_BITS = {"PCM_16": 16, "PCM_24": 24, "PCM_32": 32}
-_RIFF_LIMIT = (1 << 32) - 4096
-FLAC_CHANNELS = 8
+#: Raw sample encodings that can be asked for, with their sample format.
+RAW = {encoding: subtype for subtype, encoding in ENCODINGS.items()}
+#: What an output can be: containers, then raw samples.
+FORMS = ("wav", "flac", "rf64", "bw64", *RAW)
+_NOTES = 1024
 
 
-class FileWriter:
-    """One output file. Nothing exists under ``path`` until `commit`.
+@dataclass(frozen=True, slots=True)
+class OutputForm:
+    """What is asked of an output.
 
-    WAV beyond 4 GiB is written as RF64, because a WAV header cannot hold its size.
+    Attributes:
+        rate: Hz.
+        layout: of its channels.
+        length: samples per channel; None when the end of a stream tells.
+        subtype: PCM_16, PCM_24, PCM_32 or FLOAT.
+        form: a name of `FORMS`.
+        on_clip: what to do with samples beyond full scale in an integer format.
+        dither: of 16-bit samples.
+        seed: of the dither.
+        metadata: what it says beside the samples.
+    """
+
+    rate: int
+    layout: Layout
+    length: int | None
+    subtype: str
+    form: str = "wav"
+    on_clip: OnClip = "clip"
+    dither: Dither = "tpdf"
+    seed: int = 0
+    metadata: Metadata = field(default_factory=Metadata)
+
+    def encoder(self, name: str) -> Encoder:
+        """Return the encoder of its samples; raw forms fix their sample format."""
+        subtype = RAW.get(self.form, self.subtype)
+        order = for_file(self.layout, self.metadata.mask)
+        return Encoder(name, subtype, order, self.on_clip, self.dither, self.seed)
+
+    def head(self, encoder: Encoder) -> WaveHead | None:
+        """Return the head of a WAV; None for raw samples."""
+        if self.form in RAW:
+            return None
+        encoding = ENCODINGS[encoder.subtype]
+        return WaveHead(self.form, encoding, self.rate, encoder.order, self.length, self.metadata)
+
+
+class _Written:
+    """What both kinds of output count, by their encoder."""
+
+    def __init__(self, name: str, form: OutputForm) -> None:
+        self.name, self.form = name, form
+        self.encoder = form.encoder(name)
+        self.subtype = self.encoder.subtype
+        self.warnings: list[str] = []
+
+    @property
+    def clipped(self) -> int:
+        """Samples beyond full scale so far."""
+        return self.encoder.clipped
+
+    @property
+    def length(self) -> int | None:
+        """Samples per channel: what was asked, else what was written so far."""
+        return self.encoder.written if self.form.length is None else self.form.length
+
+    def check_length(self) -> None:
+        """Raise `MediaError` unless everything was written."""
+        if self.encoder.written != self.length:
+            raise MediaError(f"{self.name}: holds {self.encoder.written} of {self.length} samples")
+
+
+class FileWriter(_Written):
+    """One output file. Nothing stands under ``path`` until `commit`.
+
+    WAV beyond 4 GiB is written as RF64 (BW64 when it has ADM metadata), because RIFF cannot hold its size.
 
     Attributes:
         path: the final name.
-        clipped: samples beyond full scale so far, in an integer format.
 
     Raises:
-        MediaError: the file exists and ``overwrite`` is false, or cannot be created, or the format
-            cannot hold what is asked.
+        MediaError: the file exists and ``overwrite`` is false, or cannot be created, or the format cannot
+            hold what is asked.
     """
 
-    def __init__(
-        self,
-        path: Path,
-        *,
-        rate: int,
-        layout: Layout,
-        length: int,
-        subtype: str,
-        overwrite: bool = False,
-        on_clip: str = "clip",
-    ) -> None:
-        self.path, self.rate, self.layout, self.length, self.subtype = path, rate, layout, length, subtype
-        self.clipped = 0
-        self._overwrite, self._on_clip, self._written = overwrite, on_clip, 0
-        self._bits = _BITS.get(subtype)
-        if self._bits is None and subtype != "FLOAT":
-            raise MediaError(f"{path}: cannot hold {subtype}; choose {', '.join(_BITS)} or FLOAT")
-        if not overwrite and _taken(path):
-            raise MediaError(f"{path}: exists already; choose another folder, or pass --overwrite")
-        self._named = False
-        self._partial = path.with_name(f".unbraid-{secrets.token_hex(8)}.partial")
-        self._file = self._open(self._format())
-
-    def _format(self) -> str:
-        if self.path.suffix.lower() != ".flac":
-            size = self.length * self.layout.channels * (self._bits or 32) // 8
-            return "RF64" if size > _RIFF_LIMIT else "WAV"
-        if self._bits not in {16, 24}:
-            raise MediaError(
-                f"{self.path}: FLAC holds PCM_16 or PCM_24, not {self.subtype}; choose one, or WAV"
-            )
-        if self.layout.channels > FLAC_CHANNELS:
-            raise MediaError(
-                f"{self.path}: FLAC holds at most 8 channels, not {self.layout.channels}; choose WAV"
-            )
-        return "FLAC"
-
-    def _open(self, form: str) -> Any:
-        import soundfile
-
+    def __init__(self, path: Path, form: OutputForm, *, overwrite: bool = False) -> None:
+        super().__init__(str(path), form)
+        self.path = path
+        if form.form == "flac":
+            refuse_flac(path, self.encoder.subtype, form.layout.channels)
+        self._atomic = AtomicFile(path, overwrite=overwrite)
         try:
-            # An exclusive create of our own first: its error says why, libsndfile's does not.
-            os.close(os.open(self._partial, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
-            return soundfile.SoundFile(
-                self._partial, "w", self.rate, self.layout.channels, self.subtype, format=form
-            )
-        except OSError as error:
-            raise MediaError(f"{self.path}: cannot be created: {error.strerror}") from None
-        except (soundfile.SoundFileError, RuntimeError, ValueError) as error:
-            self._discard()
-            raise MediaError(f"{self.path}: cannot be written: {self._why(error)}") from None
+            self._target = self._fill()
         except BaseException:
-            self._discard()
+            self._atomic.abort()
             raise
+
+    def _fill(self) -> Target:
+        partial, encoder = self._atomic.partial, self.encoder
+        if self.form.form != "flac":
+            return WaveTarget(self.path, partial, encoder, self.form.head(encoder))
+        target = FlacTarget(self.path, partial, encoder, self.form.rate, self.form.metadata, _NOTES)
+        self.warnings += target.warnings
+        return target
 
     def write(self, block: Array) -> None:
         """Append ``[channels, n]`` samples, rounded to the nearest value of an integer format.
@@ -98,47 +138,39 @@ class FileWriter:
         Raises:
             MediaError: the disk is full or failing, or a sample clips and ``on_clip`` is "error".
         """
-        import soundfile
+        self._target.write(block)
 
-        data: Any
-        if self._bits is None:
-            data = interleave(block)
-        else:
-            data, clipped = quantise(block, self._bits)
-            self.clipped += clipped
-            if clipped and self._on_clip == "error":
-                raise MediaError(
-                    f"{self.path}: {clipped} samples after sample {self._written} are beyond full scale; "
-                    "lower the level, or render with --subtype FLOAT or --on-clip clip",
-                )
-        try:
-            self._file.write(data)
-        except (soundfile.SoundFileError, RuntimeError, OSError, AssertionError) as error:
-            raise MediaError(f"{self.path}: cannot be written: {self._why(error)}") from None
-        self._written += block.shape[1]
-
-    def finish(self) -> None:
+    def finish(self, notes: Sequence[str] = ()) -> None:
         """Complete the partial file: close, sync, and read its header back.
 
         Raises:
             MediaError: it does not hold every sample written.
         """
-        import soundfile
+        self._target.finish(notes)
+        self._atomic.sync()
+        held = self._held()
+        if held != self.encoder.written:
+            why = why_not(self.path, OSError())
+            raise MediaError(f"{self.path}: holds {held} of {self.encoder.written} samples: {why}")
+        self.check_length()
 
-        try:
-            self._file.close()
-            descriptor = os.open(self._partial, os.O_RDONLY)
+    def _held(self) -> int | None:
+        """Return how many samples the finished file says it holds."""
+        partial = self._atomic.partial
+        if self.form.form in RAW:
+            return partial.stat().st_size // (BITS.get(self.subtype, 32) // 8 * self.form.layout.channels)
+        if self.form.form == "flac":
+            import soundfile
+
             try:
-                os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
-            held = soundfile.info(str(self._partial)).frames
-        except (soundfile.SoundFileError, RuntimeError, OSError) as error:
-            raise MediaError(f"{self.path}: cannot be completed: {self._why(error)}") from None
-        if held != self._written or self._written != self.length:
-            raise MediaError(
-                f"{self.path}: holds {held} of {self.length} samples: {self._why(OSError())}",
-            )
+                return int(soundfile.info(str(partial)).frames)
+            except (soundfile.SoundFileError, RuntimeError, OSError) as error:
+                raise MediaError(f"{self.path}: cannot be completed: {why_not(self.path, error)}") from None
+        data = FileBytes(partial.open("rb", buffering=0))
+        try:
+            return open_wave(self.name, data).length
+        finally:
+            data.close()
 
     def commit(self) -> None:
         """Give the finished file its name.
@@ -146,69 +178,139 @@ class FileWriter:
         Raises:
             MediaError: another file took the name meanwhile and ``overwrite`` is false.
         """
-        try:
-            if self._overwrite:
-                self._partial.replace(self.path)
-            else:
-                _rename_to_free_name(self._partial, self.path)
-            self._named = True
-            _sync_folder(self.path.parent)
-        except FileExistsError:
-            raise MediaError(f"{self.path}: appeared while rendering; it was left as it is") from None
-        except OSError as error:
-            raise MediaError(f"{self.path}: cannot be renamed into place: {error.strerror}") from None
+        self._atomic.commit()
 
     def abort(self) -> None:
         """Remove what was written, even if `commit` gave it its name; what it replaced does not return."""
-        with contextlib.suppress(Exception):
-            self._file.close()
-        self._discard()
-        if self._named:
-            self.path.unlink(missing_ok=True)
-
-    def _discard(self) -> None:
-        with contextlib.suppress(OSError):
-            self._partial.unlink(missing_ok=True)
-
-    def _why(self, error: BaseException) -> str:
-        """Say what libsndfile does not: that the disk is full."""
-        with contextlib.suppress(OSError):
-            disk = os.statvfs(self.path.parent)
-            if disk.f_bavail * disk.f_frsize < 1 << 17 or getattr(error, "errno", 0) == errno.ENOSPC:
-                return "no space left on the disk; free some, or choose another folder with -o"
-        return " ".join(str(error).split()).rstrip(".") or "the disk refused it"
+        self._target.close()
+        self._atomic.abort()
 
 
-def _taken(path: Path) -> bool:
-    """Return whether something has this name; say at once when nothing could have it."""
-    try:
-        path.lstat()
-    except FileNotFoundError:
-        return False
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise MediaError(f"{path}: cannot be created: {reason}") from None
-    return True
+class PipeWriter(_Written):
+    """One output through a pipe; what has left cannot be taken back.
+
+    Args:
+        name: for error texts.
+        form: what is asked.
+        target: a FIFO's path or an open descriptor.
+        cancelled: asked while a reader is waited for; true gives up.
+
+    Raises:
+        MediaError: a pipe cannot hold what is asked.
+    """
+
+    def __init__(
+        self, name: str, form: OutputForm, target: Path | int, *, cancelled: Callable[[], bool]
+    ) -> None:
+        from .pipes import PipeOut
+
+        if form.form == "flac":
+            raise MediaError(f"{name}: FLAC is not written into a pipe; choose --format wav, or a file")
+        super().__init__(name, form)
+        if form.on_clip == "float" and self.subtype in BITS:
+            raise MediaError(
+                f"{name}: a pipe cannot turn from {self.subtype} to FLOAT when samples clip; "
+                "choose --subtype FLOAT"
+            )
+        pipe = PipeOut(name, target, cancelled=cancelled)
+        descriptor = target if isinstance(target, int) else -1
+        self._target = PipeTarget(pipe, self.encoder, form.head(self.encoder), descriptor)
+
+    def write(self, block: Array) -> None:
+        """Append ``[channels, n]`` samples.
+
+        Raises:
+            ReaderGoneError: whoever read the pipe has closed it.
+        """
+        self._target.write(block)
+
+    def finish(self, notes: Sequence[str] = ()) -> None:
+        """Wait until the reader has everything."""
+        self._target.finish(notes)
+
+    def commit(self) -> None:
+        """Nothing to name."""
+
+    def abort(self) -> None:
+        """Close, complete or not."""
+        self._target.close()
 
 
-def _rename_to_free_name(source: Path, target: Path) -> None:
-    """Rename, but never over a file: a hard link fails where the name exists, a rename does not."""
-    try:
-        os.link(source, target)
-    except FileExistsError:
-        raise
-    except OSError:  # a file system without hard links
-        if os.path.lexists(target):
-            raise FileExistsError from None
-        source.rename(target)
-    else:
-        with contextlib.suppress(OSError):  # the file has its name; `abort` tries again
-            source.unlink()
+class _FloatIfClipped:
+    """A file that is FLOAT if a sample clipped, and otherwise what was asked: known only at its end.
+
+    It is written as FLOAT, and rewritten when nothing clipped; so both are exact.
+    """
+
+    def __init__(self, path: Path, form: OutputForm, *, overwrite: bool) -> None:
+        from dataclasses import replace
+
+        if form.form not in {"wav", "rf64", "bw64"}:
+            raise MediaError(f"{path}: {form.form} cannot turn to FLOAT when samples clip; choose WAV")
+        self.path, self.name = path, str(path)
+        self._form, self._overwrite = form, overwrite
+        self._counter = replace(form, dither="none", on_clip="clip").encoder(self.name)
+        self._file = FileWriter(path, replace(form, subtype="FLOAT"), overwrite=overwrite)
+        self.warnings = self._file.warnings
+
+    @property
+    def clipped(self) -> int:
+        return 0  # nothing is held at full scale in the end
+
+    @property
+    def subtype(self) -> str:
+        return self._file.subtype
+
+    @property
+    def length(self) -> int | None:
+        return self._file.length
+
+    def write(self, block: Array) -> None:
+        self._counter.values(block)
+        self._file.write(block)
+
+    def finish(self, notes: Sequence[str] = ()) -> None:
+        self._file.finish(notes)
+        if self._counter.clipped:
+            self.warnings.append(
+                f"{self.path}: {self._counter.clipped} samples are beyond full scale, so it is FLOAT, not "
+                f"{self._form.subtype}"
+            )
+            return
+        exact = FileWriter(self.path, self._form, overwrite=self._overwrite)
+        try:
+            self._copy(exact)
+            exact.finish(notes)
+        except BaseException:
+            exact.abort()
+            raise
+        self._file.abort()
+        exact.warnings = self.warnings
+        self._file = exact
+
+    def _copy(self, target: FileWriter) -> None:
+        data = FileBytes(self._file._atomic.partial.open("rb", buffering=0))  # noqa: SLF001 - its other half
+        reader = open_wave(self.name, data)
+        block = np.empty((reader.layout.channels, 1 << 14), np.float32)
+        try:
+            while count := reader.read(block):
+                target.write(block[:, :count])
+        finally:
+            reader.close()
+
+    def commit(self) -> None:
+        self._file.commit()
+
+    def abort(self) -> None:
+        self._file.abort()
 
 
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+def open_writer(path: Path, form: OutputForm, *, overwrite: bool = False) -> Writer:
+    """Return the writer of one output file.
+
+    Raises:
+        MediaError: see `FileWriter`.
+    """
+    if form.on_clip == "float" and RAW.get(form.form, form.subtype) in BITS:
+        return _FloatIfClipped(path, form, overwrite=overwrite)
+    return FileWriter(path, form, overwrite=overwrite)

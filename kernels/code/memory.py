@@ -10,7 +10,7 @@ from numba.extending import intrinsic
 
 from .emitted import STEP_ARGUMENTS
 
-__all__ = ["c64", "call_mask", "call_node", "call_step", "f32", "f64", "i32", "i64", "inline"]
+__all__ = ["c64", "call_mask", "call_node", "call_step", "f32", "f64", "i16", "i32", "i64", "inline", "u8"]
 
 _types: Any = types
 
@@ -35,6 +35,7 @@ def _pointer_to(element: Any) -> Any:
 
 _f32, _f64, _c64 = (_pointer_to(t) for t in (_types.float32, _types.float64, _types.complex64))
 _i32, _i64 = _pointer_to(_types.int32), _pointer_to(_types.int64)
+_u8, _i16 = _pointer_to(_types.uint8), _pointer_to(_types.int16)
 
 
 @inline
@@ -53,6 +54,18 @@ def f64(address: Any, n: Any) -> Any:
 def c64(address: Any, n: Any) -> Any:
     """Return ``n`` complex64 at this address as an array."""
     return carray(_c64(address), (n,))
+
+
+@inline
+def u8(address: Any, n: Any) -> Any:
+    """Return ``n`` bytes at this address as an array."""
+    return carray(_u8(address), (n,))
+
+
+@inline
+def i16(address: Any, n: Any) -> Any:
+    """Return ``n`` int16 at this address as an array; it need not be aligned on the CPUs we know."""
+    return carray(_i16(address), (n,))
 
 
 @inline

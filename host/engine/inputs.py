@@ -1,0 +1,124 @@
+"""The inputs of one render: opened, brought to one rate, and told of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from ..contract.errors import MediaError
+from ..media.open_input import InputForm, open_input
+from ..media.resample import Resampled
+from .options import InputReport
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from ..media.source import Source
+
+__all__ = ["Inputs"]
+
+
+@dataclass
+class Inputs:
+    """Open sources by input name; the first one gives the rate.
+
+    Attributes:
+        paths: as they were given.
+        files: the sources as the files are.
+        sources: the same at the graph's rate.
+    """
+
+    paths: dict[str, str] = field(default_factory=dict)
+    files: dict[str, Source] = field(default_factory=dict)
+    sources: dict[str, Source] = field(default_factory=dict)
+
+    def open(
+        self,
+        paths: Mapping[str, str | Path],
+        form: InputForm,
+        *,
+        resample: bool,
+        stop: Callable[[], bool],
+    ) -> None:
+        """Open every input.
+
+        Raises:
+            MediaError: one cannot be read, or they do not fit each other.
+        """
+        for name, path in paths.items():
+            self.paths[name] = str(path)
+            self.files[name] = self.sources[name] = open_input(path, form, stop=stop)
+        first = self.first
+        for name, source in self.sources.items():
+            if source.rate == first.rate:
+                continue
+            if not resample:
+                raise self._differ(source, "rate", "Hz", "; or pass --resample")
+            self.sources[name] = Resampled(source, first.rate)
+        for source in self.sources.values():
+            if None not in {source.length, first.length} and source.length != first.length:
+                raise self._differ(source, "length", "samples", "")
+
+    def _differ(self, source: Source, what: str, unit: str, remedy: str) -> MediaError:
+        mine, its = getattr(self.first, what), getattr(source, what)
+        return MediaError(
+            f"{source.name}: its {what} is {its} {unit}, that of {self.first.name} is {mine}; "
+            f"inputs of one graph must agree{remedy}"
+        )
+
+    @property
+    def first(self) -> Source:
+        """The input that gives rate, sample format and metadata."""
+        return next(iter(self.sources.values()))
+
+    @property
+    def length(self) -> int | None:
+        """Samples of the programme; None when only the end of a stream tells."""
+        lengths = {source.length for source in self.sources.values()}
+        return None if None in lengths else self.first.length
+
+    @property
+    def live(self) -> bool:
+        """Whether a program that may still be at work gives one of them."""
+        return any(source.live for source in self.sources.values())
+
+    def notes(self) -> list[str]:
+        """Return what outputs made from damaged files must say; final once all is read."""
+        return [
+            f"salvaged from {source.name}: {source.salvaged[1]} samples"
+            + ("" if source.salvaged[0] is None else f" where {source.salvaged[0]} were declared")
+            for source in self.files.values()
+            if source.salvaged is not None
+        ]
+
+    def warnings(self) -> list[str]:
+        """Return every line that a report must hold; final once all is read."""
+        lines = [line for source in self.files.values() for line in source.warnings]
+        return [*lines, *self.notes()]
+
+    def reports(self, programme: int) -> dict[str, InputReport]:
+        """Return what was read.
+
+        Args:
+            programme: samples at the graph's rate.
+        """
+        return {
+            name: InputReport(
+                name,
+                self.paths[name],
+                source.form,
+                source.rate,
+                str(source.layout),
+                programme if source.length is None else source.length,
+                source.subtype,
+                source.metadata,
+                source.salvaged,
+            )
+            for name, source in self.files.items()
+        }
+
+    def close(self) -> None:
+        """Close every file."""
+        for source in self.files.values():
+            source.close()

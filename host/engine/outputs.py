@@ -1,0 +1,240 @@
+"""The outputs of one render: files in a folder, files and pipes by name, or one stream of all."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..contract.audio import Layout
+from ..contract.errors import GraphError, MediaError, Place, Problem, nearest
+from ..media.encoder import BITS
+from ..media.joined import JoinedWriter
+from ..media.paths import inside
+from ..media.pipes import is_pipe
+from ..media.resample import ResampledWriter, resampled_length
+from ..media.write_behind import WriteBehind
+from ..media.writer import RAW, OutputForm, PipeWriter, open_writer
+from .options import OutputReport
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from ..graph.check import CheckedGraph
+    from ..media.metadata import Metadata
+    from ..media.sink import Writer
+    from .drive import Drive
+    from .inputs import Inputs
+    from .options import RenderOptions
+
+__all__ = ["Outputs"]
+
+_STREAM = "-"
+
+
+@dataclass
+class Outputs:
+    """Writers by output name; leaves nothing behind unless committed.
+
+    Attributes:
+        sinks: what the engine writes to, by output.
+        writers: what becomes files or streams, by the name it is told under.
+        warnings: lines for the report.
+    """
+
+    checked: CheckedGraph
+    drive: Drive
+    inputs: Inputs
+    options: RenderOptions
+    cancelled: Callable[[], bool]
+    sinks: dict[str, Writer] = field(default_factory=dict)
+    writers: dict[str, tuple[Writer, Path, OutputForm]] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
+    _made_folders: list[Path] = field(default_factory=list)
+
+    def open(self, folder: str | Path | None, named: Mapping[str, str | Path]) -> None:
+        """Open a writer for every output.
+
+        Args:
+            folder: where outputs go that are not in ``named``; "-" joins these into one stream on standard
+                output.
+            named: files, FIFOs or "-" by output.
+
+        Raises:
+            MediaError: an output cannot be made.
+            GraphError: an output has no place, or ``named`` names one that is not.
+        """
+        self._check_names(named)
+        rest = [name for name in self.checked.outputs if name not in named]
+        if rest and folder is None:
+            raise self._problem(
+                f"the output {', '.join(rest)} has no place", "pass -o DIR, or --to NAME=FILE"
+            )
+        streams = [name for name, place in named.items() if str(place) == _STREAM]
+        if str(folder) == _STREAM:
+            streams += rest
+        elif rest:
+            self._make(Path(str(folder)))
+        for name in self.checked.outputs:
+            if name in streams:
+                continue
+            place = Path(named[name]) if name in named else self._in_folder(Path(str(folder)), name)
+            self._open_one(name, place)
+        if streams:
+            self._open_stream(streams)
+
+    def _check_names(self, named: Iterable[str]) -> None:
+        for name in named:
+            if name not in self.checked.outputs:
+                raise self._problem(f"has no output {name!r}", nearest(name, self.checked.outputs))
+
+    def _problem(self, message: str, remedy: str) -> GraphError:
+        return GraphError([Problem(Place(self.checked.source), message, remedy)])
+
+    def _in_folder(self, folder: Path, name: str) -> Path:
+        first = next(iter(self.inputs.paths.values()))
+        stem = "stdin" if first == _STREAM else Path(first).stem
+        form = self.options.form
+        suffix = form if form in RAW or form == "flac" else "wav"
+        return inside(folder, f"{stem}.{name}.{suffix}")
+
+    def _form(self, name: str) -> OutputForm:
+        """Return what is asked of one output."""
+        wire, asked = self.checked.outputs[name]
+        layout, options, first = self.checked.layout(wire), self.options, self.inputs.first
+        subtype = RAW.get(options.form) or options.subtype or asked or first.subtype
+        rate = options.output_rate or self.checked.rate
+        length = self.drive.output_length(name)
+        if length is not None:
+            length = resampled_length(length, self.checked.rate, rate)
+        form = OutputForm(
+            rate,
+            layout,
+            length,
+            subtype,
+            options.form,
+            options.on_clip,
+            options.dither,
+            options.seed,
+        )
+        return replace(form, metadata=self._metadata(name, form))
+
+    def _metadata(self, name: str, form: OutputForm) -> Metadata:
+        from importlib.metadata import version
+
+        given = self.inputs.first.metadata
+        software = f"Unbraid {version('unbraid')}"
+        integer = form.subtype in BITS
+        width = f",W={BITS[form.subtype]}" if integer else ""
+        graph = Path(self.checked.source).name
+        kind = "PCM" if integer else "FLOAT"
+        step = f"A={kind},F={form.rate}{width},M={form.layout},T={software};{graph};{name}"
+        kept = given.at_rate(self.checked.rate, form.rate).passed_on(
+            step=step,
+            bits=BITS.get(form.subtype, 32),
+            same_layout=form.layout == self.inputs.first.layout,
+        )
+        for line in given.lost(kept):
+            if line not in self.warnings:
+                self.warnings.append(line)
+        own = {"software", "encoder"} & kept.tags.keys()
+        return replace(kept, tags={**kept.tags, **dict.fromkeys(own, software)})
+
+    def _open_one(self, name: str, path: Path) -> None:
+        form = self._form(name)
+        if is_pipe(path):
+            writer: Writer = PipeWriter(str(path), form, path, cancelled=self.cancelled)
+        else:
+            for source in self.inputs.paths.values():
+                if _same(path, source):
+                    raise MediaError(f"{path}: is an input of this render; choose another folder with -o")
+            writer = WriteBehind(
+                open_writer(path, form, overwrite=self.options.overwrite), form.layout.channels
+            )
+        self.writers[name] = (writer, path, form)
+        self.sinks[name] = self._at_rate(writer, form)
+
+    def _at_rate(self, writer: Writer, form: OutputForm) -> Writer:
+        if form.rate == self.checked.rate:
+            return writer
+        return ResampledWriter(writer, self.checked.rate, form.rate, form.layout.channels)
+
+    def _open_stream(self, names: Sequence[str]) -> None:
+        """Open standard output for one output, or for the channels of several side by side."""
+        forms = {name: self._form(name) for name in names}
+        form = forms[names[0]]
+        title = "+".join(names)
+        if len(names) > 1:
+            if len({each.length for each in forms.values()}) > 1:
+                raise MediaError(
+                    "standard output: tails give the outputs different lengths; give each a file"
+                )
+            channels = sum(each.layout.channels for each in forms.values())
+            metadata = replace(form.metadata, mask=0, axml=None, chna=None)
+            form = replace(form, layout=Layout.parse(f"discrete:{channels}"), metadata=metadata)
+        if os.isatty(1):
+            raise MediaError("standard output: is a terminal; put a program behind a pipe, or give a folder")
+        writer: Writer = PipeWriter("standard output", form, 1, cancelled=self.cancelled)
+        self.writers[title] = (writer, Path(_STREAM), form)
+        writer = self._at_rate(writer, form)
+        if len(names) == 1:
+            self.sinks[names[0]] = writer
+        else:
+            joined = JoinedWriter(writer, {name: each.layout.channels for name, each in forms.items()})
+            self.sinks.update(joined.parts)
+
+    def _make(self, folder: Path) -> None:
+        try:
+            missing = [place for place in (folder, *folder.parents) if not place.exists()]
+            for place in reversed(missing):
+                place.mkdir()
+                self._made_folders.append(place)
+        except OSError as error:
+            raise MediaError(f"{folder}: cannot be made: {error.strerror}") from None
+        except ValueError as error:
+            raise MediaError(f"{str(folder)!r} is not a folder's name: {error}") from None
+        if not folder.is_dir():
+            raise MediaError(f"{folder}: is a file; give -o a folder")
+
+    def commit(self, notes: Sequence[str]) -> None:
+        """Complete every output, then name every file."""
+        for sink in self.sinks.values():
+            sink.finish(notes)
+        for writer, _, _ in self.writers.values():
+            self.warnings += writer.warnings
+        for sink in self.sinks.values():
+            sink.commit()
+
+    def abort(self) -> None:
+        """Leave nothing."""
+        for writer, _, _ in self.writers.values():
+            writer.abort()
+        with contextlib.suppress(OSError):  # somebody put a file there meanwhile
+            for folder in reversed(self._made_folders):
+                folder.rmdir()
+
+    def reports(self) -> tuple[OutputReport, ...]:
+        """Return what was written."""
+        return tuple(
+            OutputReport(
+                name,
+                path,
+                form.form,
+                form.rate,
+                str(form.layout),
+                writer.length or 0,
+                writer.subtype,
+                writer.clipped,
+            )
+            for name, (writer, path, form) in self.writers.items()
+        )
+
+
+def _same(path: Path, other: str) -> bool:
+    """Return whether two names lead to one file; a name that leads nowhere is nobody's."""
+    try:
+        return path.samefile(other)
+    except (OSError, ValueError):
+        return False

@@ -1,0 +1,175 @@
+"""Reading what libsndfile knows: FLAC, Ogg, MP3, AIFF, AU, W64, CAF and compressed WAV."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..contract.errors import MediaError
+from .bext import split_tags
+from .carried_chunks import understood
+from .channels import MASK_TAG, ChannelOrder, by_count, flac, vorbis
+from .flac_blocks import read_blocks
+from .metadata import Metadata
+from .whole import NO_LENGTH, fault, shortened
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from ..contract.processor import Array
+
+__all__ = ["NoLengthError", "NotSndfileError", "SndfileReader"]
+
+# libsndfile reads whole blocks many times faster than crumbs.
+_CHUNK = 8192
+_SUBTYPE_OUT = {
+    "PCM_S8": "PCM_16",
+    "PCM_U8": "PCM_16",
+    "PCM_16": "PCM_16",
+    "PCM_24": "PCM_24",
+    "PCM_32": "PCM_32",
+    "ALAW": "PCM_16",
+    "ULAW": "PCM_16",
+}
+
+
+class NoLengthError(MediaError):
+    """An MP3 that does not state its length, of which libsndfile would guess it."""
+
+
+class NotSndfileError(MediaError):
+    """A file that libsndfile does not know."""
+
+
+class SndfileReader:
+    """A sound file that libsndfile reads, as a source of planar float32 blocks.
+
+    Attributes:
+        name: the path, for error texts.
+        rate: Hz.
+        layout: from the number of channels, in the order that the format prescribes.
+        length: samples per channel, as the file declares; None under ``salvage``.
+        subtype: the sample format that keeps what the file holds: PCM_16, PCM_24, PCM_32 or FLOAT
+            (also for lossy formats, which may exceed full scale).
+        form: the container's name.
+        metadata: tags, and what FLAC carries of broadcast chunks.
+        warnings: lines for the report.
+        salvaged: samples declared and samples found, when fewer were found and taken.
+
+    Raises:
+        MediaError: not a sound file, empty, or cut short.
+    """
+
+    live = False
+
+    def __init__(self, path: Path, *, name: str = "", salvage: bool = False) -> None:
+        import soundfile
+
+        self.path, self.name, self._salvage = path, name or str(path), salvage
+        self.warnings: list[str] = []
+        self.salvaged: tuple[int | None, int] | None = None
+        try:
+            self._file = soundfile.SoundFile(path)
+        except (soundfile.SoundFileError, RuntimeError, OSError) as error:
+            raise NotSndfileError(
+                f"{self.name}: not a sound file that can be read ({_text(error)})"
+            ) from None
+        # soundfile seeks after every read of a seekable file, which makes garbage of MP3.
+        self._file.seekable = lambda: False
+        self.rate, self.declared = int(self._file.samplerate), int(self._file.frames)
+        self.form = "MP3" if self._file.format == "MPEG" else str(self._file.format)
+        self.metadata, order = _described(path, self._file)
+        self.layout, self._take = order.layout, order.take
+        self.subtype = _SUBTYPE_OUT.get(self._file.subtype, "FLOAT")
+        self._check()
+        self.length = None if salvage else self.declared
+        self._held = np.empty((0, self.layout.channels), np.float32)
+        self._done, self._ended = 0, False
+
+    def _check(self) -> None:
+        wrong = fault(
+            self.path,
+            subtype=self._file.subtype,
+            channels=self.layout.channels,
+            frames=self.declared,
+        )
+        if self.declared <= 0:
+            wrong = wrong or "holds no samples; there is nothing to render"
+        if not wrong:
+            return
+        if self._salvage and self.declared > 0 and wrong != NO_LENGTH:
+            self.warnings.append(f"{self.name}: {wrong}")
+            return
+        self.close()
+        raise (NoLengthError if wrong == NO_LENGTH else MediaError)(f"{self.name}: {wrong}")
+
+    def read(self, out: Array) -> int:
+        """Fill ``out [channels, n]`` with the next samples; return how many, fewer than n only at the end.
+
+        Raises:
+            MediaError: the file ends before the length it declares.
+        """
+        n = out.shape[1]
+        if not self._salvage:
+            n = min(n, self.declared - self._done)
+        done = 0
+        while done < n and (len(self._held) or self._next()):
+            piece = self._held[: n - done]
+            planar = piece.T if self._take is None else piece.T[list(self._take)]
+            out[:, done : done + len(piece)] = planar
+            self._held = self._held[len(piece) :]
+            done += len(piece)
+            self._done += len(piece)
+        return done
+
+    def _next(self) -> bool:
+        """Decode the next piece; return whether there is one."""
+        if self._ended:
+            return False
+        import soundfile
+
+        at = self._done + len(self._held)
+        try:
+            chunk = self._file.read(_CHUNK, dtype="float32", always_2d=True)
+        except (soundfile.SoundFileError, RuntimeError) as error:
+            if not self._salvage:
+                raise MediaError(f"{self.name}: damaged after sample {at} ({_text(error)})") from None
+            chunk = np.empty((0, self.layout.channels), np.float32)
+        if not len(chunk):
+            self._ended = True
+            if not self._salvage:
+                raise MediaError(f"{self.name}: {shortened(self.declared, at)}")
+            if at < self.declared or self.warnings:
+                self.salvaged = (max(self.declared, at), at)
+            return False
+        self._held = np.asarray(chunk, np.float32)
+        return True
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+
+def _described(path: Path, file: Any) -> tuple[Metadata, ChannelOrder]:
+    """Return what a file says beside its samples, and its order of channels."""
+    tags = {name: str(text) for name, text in file.copy_metadata().items() if text}
+    if file.format == "FLAC":
+        with path.open("rb") as raw:
+            blocks = read_blocks(raw)
+        if blocks is not None:
+            order = flac(file.channels, blocks.comments)
+            tags, bext = split_tags(blocks.comments)
+            tags.pop(MASK_TAG, None)
+            metadata = Metadata(tags, mask=order.mask)
+            for name, body in blocks.chunk_list:
+                metadata = understood(metadata, name, body)
+            return (metadata if metadata.bext else replace(metadata, bext=bext)), order
+    if file.format == "OGG":
+        return Metadata(tags), vorbis(file.channels)
+    return Metadata(tags), by_count(file.channels)
+
+
+def _text(error: BaseException) -> str:
+    return " ".join(str(error).rsplit(": ", 1)[-1].split()).rstrip(".")
