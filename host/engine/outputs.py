@@ -53,6 +53,7 @@ class Outputs:
     writers: dict[str, tuple[Writer, Path, OutputForm]] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
     _made_folders: list[Path] = field(default_factory=list)
+    _piped: set[str] = field(default_factory=set)
 
     def open(self, folder: str | Path | None, named: Mapping[str, str | Path]) -> None:
         """Open a writer for every output.
@@ -146,6 +147,7 @@ class Outputs:
         form = self._form(name)
         if is_pipe(path):
             writer: Writer = PipeWriter(str(path), form, path, cancelled=self.cancelled)
+            self._piped.add(name)
         else:
             for source in self.inputs.paths.values():
                 if _same(path, source):
@@ -178,6 +180,7 @@ class Outputs:
             raise MediaError("standard output: is a terminal; put a program behind a pipe, or give a folder")
         writer: Writer = PipeWriter("standard output", form, 1, cancelled=self.cancelled)
         self.writers[title] = (writer, Path(_STREAM), form)
+        self._piped.update(names)
         writer = self._at_rate(writer, form)
         if len(names) == 1:
             self.sinks[names[0]] = writer
@@ -204,8 +207,11 @@ class Outputs:
             sink.finish(notes)
         for writer, _, _ in self.writers.values():
             self.warnings += writer.warnings
-        for sink in self.sinks.values():
-            sink.commit()
+        # First what another program may yet refuse: files get their names once nothing else can fail.
+        for pipes in (True, False):
+            for name, sink in self.sinks.items():
+                if (name in self._piped) is pipes:
+                    sink.commit()
 
     def abort(self) -> None:
         """Leave nothing."""

@@ -41,7 +41,7 @@ class PipeOut:
     Args:
         name: for error texts.
         target: a FIFO's path, or an open descriptor, which stays open.
-        cancelled: asked while `write` or `finish` waits; true gives up.
+        cancelled: asked while `write` or `wait` waits; true gives up.
     """
 
     def __init__(self, name: str, target: Path | int, *, cancelled: Callable[[], bool]) -> None:
@@ -69,15 +69,18 @@ class PipeOut:
             self._held += len(data)
             self._change.notify_all()
 
-    def finish(self) -> None:
-        """Wait until everything has been taken, and close.
+    def end(self) -> None:
+        """Say that nothing more comes; the reader hears of it once it has taken what is held."""
+        with self._change:
+            self._complete = True
+            self._change.notify_all()
+
+    def wait(self) -> None:
+        """Wait until everything has been taken and the pipe is closed.
 
         Raises:
             ReaderGoneError: whoever read has closed before.
         """
-        with self._change:
-            self._complete = True
-            self._change.notify_all()
         while self._thread.is_alive() and not self._cancelled():
             self._thread.join(_TICK)
         self.abort()

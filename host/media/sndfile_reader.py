@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 __all__ = ["NoLengthError", "NotSndfileError", "SndfileReader"]
 
+#: What libsndfile says of a FLAC that does not state its length, as one written into a pipe.
+_UNKNOWN = (1 << 63) - 1
 # libsndfile reads whole blocks many times faster than crumbs.
 _CHUNK = 8192
 _SUBTYPE_OUT = {
@@ -50,7 +52,8 @@ class SndfileReader:
         name: the path, for error texts.
         rate: Hz.
         layout: from the number of channels, in the order that the format prescribes.
-        length: samples per channel, as the file declares; None under ``salvage``.
+        length: samples per channel, as the file declares; None under ``salvage``, and of a FLAC that does not
+            say.
         subtype: the sample format that keeps what the file holds: PCM_16, PCM_24, PCM_32 or FLOAT
             (also for lossy formats, which may exceed full scale).
         form: the container's name.
@@ -78,7 +81,8 @@ class SndfileReader:
             ) from None
         # soundfile seeks after every read of a seekable file, which makes garbage of MP3.
         self._file.seekable = lambda: False
-        self.rate, self.declared = int(self._file.samplerate), int(self._file.frames)
+        self.rate, frames = int(self._file.samplerate), int(self._file.frames)
+        self.declared = None if frames == _UNKNOWN and self._file.format == "FLAC" else frames
         self.form = "MP3" if self._file.format == "MPEG" else str(self._file.format)
         self.metadata, order = _described(path, self._file)
         self.layout, self._take = order.layout, order.take
@@ -93,13 +97,13 @@ class SndfileReader:
             self.path,
             subtype=self._file.subtype,
             channels=self.layout.channels,
-            frames=self.declared,
+            frames=self.declared or 0,
         )
-        if self.declared <= 0:
+        if self.declared is not None and self.declared <= 0:
             wrong = wrong or "holds no samples; there is nothing to render"
         if not wrong:
             return
-        if self._salvage and self.declared > 0 and wrong != NO_LENGTH:
+        if self._salvage and (self.declared is None or self.declared > 0) and wrong != NO_LENGTH:
             self.warnings.append(f"{self.name}: {wrong}")
             return
         self.close()
@@ -112,7 +116,7 @@ class SndfileReader:
             MediaError: the file ends before the length it declares.
         """
         n = out.shape[1]
-        if not self._salvage:
+        if self.declared is not None and not self._salvage:
             n = min(n, self.declared - self._done)
         done = 0
         while done < n and (len(self._held) or self._next()):
@@ -134,18 +138,27 @@ class SndfileReader:
         try:
             chunk = self._file.read(_CHUNK, dtype="float32", always_2d=True)
         except (soundfile.SoundFileError, RuntimeError) as error:
+            damage = f"{self.name}: damaged after sample {at} ({_text(error)})"
             if not self._salvage:
-                raise MediaError(f"{self.name}: damaged after sample {at} ({_text(error)})") from None
+                raise MediaError(damage) from None
+            self.warnings.append(damage)
             chunk = np.empty((0, self.layout.channels), np.float32)
         if not len(chunk):
             self._ended = True
-            if not self._salvage:
-                raise MediaError(f"{self.name}: {shortened(self.declared, at)}")
-            if at < self.declared or self.warnings:
-                self.salvaged = (max(self.declared, at), at)
+            self._at_end(at)
             return False
         self._held = np.asarray(chunk, np.float32)
         return True
+
+    def _at_end(self, at: int) -> None:
+        """Say what is missing, once no more samples come."""
+        declared = self.declared
+        if at == 0 and (declared is None or self._salvage):
+            raise MediaError(f"{self.name}: holds no samples that can be read; there is nothing to render")
+        if declared is not None and not self._salvage:
+            raise MediaError(f"{self.name}: {shortened(declared, at)}")
+        if self.warnings or (declared is not None and at < declared):
+            self.salvaged = (None if declared is None else max(declared, at), at)
 
     def close(self) -> None:
         """Close the file."""

@@ -197,7 +197,12 @@ class PipeTarget:
         head, samples = self._head, self._encoder.written
         if head is not None and samples * head.frame % 2:
             self._pipe.write(b"\0")
-        self._pipe.finish()
+        self._pipe.end()
+
+    def deliver(self) -> None:
+        """Wait until whoever reads has everything."""
+        head, samples = self._head, self._encoder.written
+        self._pipe.wait()
         if head is not None and self._windable >= 0:
             with contextlib.suppress(OSError):
                 os.pwrite(self._windable, head.bytes(samples), 0)

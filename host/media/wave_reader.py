@@ -84,9 +84,17 @@ def open_wave(name: str, data: ByteInput, *, salvage: bool = False) -> PcmReader
     unknown size.
 
     Raises:
-        MediaError: the header is damaged, or says what is not so; names the remedy.
-        NotPcmError: the sound is compressed.
+        MediaError: the header is damaged, or says what is not so; names the remedy. ``data`` is closed.
+        NotPcmError: the sound is compressed; ``data`` is open for whoever can read it.
     """
+    try:
+        return _open(name, data, salvage=salvage)
+    except MediaError:
+        data.close()
+        raise
+
+
+def _open(name: str, data: ByteInput, *, salvage: bool) -> PcmReader:
     head = data.read(12)
     header = _Header(name, head[:4])
     declared: int | None
@@ -107,7 +115,7 @@ def open_wave(name: str, data: ByteInput, *, salvage: bool = False) -> PcmReader
         form={b"RIFF": "WAV"}.get(header.form, header.form.decode()),
         metadata=replace(header.metadata, mask=kind.order.mask),
         warnings=header.warnings,
-        salvage=salvage and declared == held,
+        salvage=salvage and declared == held != 0,
     )
     reader.salvaged = None if held is None or declared == held else (declared, held)
     return reader

@@ -19,6 +19,7 @@ _WIDTHS = {"PCM_S8": 1, "PCM_U8": 1, "PCM_16": 2, "PCM_24": 3, "PCM_32": 4, "FLO
 NO_LENGTH = "is an MP3 that does not state its length; convert it to WAV"
 _NO_END = "breaks off before its last page; copy or export it again"
 _PAGE = 1 << 16  # no Ogg page is longer
+_MOST_CHUNKS = 4096  # no honest file has more
 
 
 def shortened(declared: int, held: int) -> str:
@@ -68,27 +69,32 @@ def _declared_end(file: BinaryIO) -> int | None:
 
 def _walk_riff(file: BinaryIO, order: Literal["little", "big"]) -> int | None:
     whole = None
-    while len(head := file.read(8)) == 8:
-        name, size = head[:4], int.from_bytes(head[4:], order)
+    for _ in range(_MOST_CHUNKS):
+        head = file.read(8)
+        if len(head) < 8:
+            return None
+        name, size, start = head[:4], int.from_bytes(head[4:], order), file.tell()
         if name in {b"data", b"SSND"}:
             if whole is None and _unknown(size):
                 return None
-            return file.tell() + (size if whole is None else whole)
+            return start + (size if whole is None else whole)
         if name == b"ds64":
-            body = file.read(size + size % 2)
-            whole = int.from_bytes(body[8:16], "little")
-        else:
-            file.seek(size + size % 2, 1)
+            whole = int.from_bytes(file.read(16)[8:], "little")
+        file.seek(start + size + size % 2)
     return None
 
 
 def _walk_w64(file: BinaryIO) -> int | None:
-    file.seek(40)
-    while len(head := file.read(24)) == 24:
+    start = 40
+    for _ in range(_MOST_CHUNKS):
+        file.seek(start)
+        head = file.read(24)
+        if len(head) < 24:
+            return None
         size = int.from_bytes(head[16:], "little")  # with the head's own 24 bytes, padded to 8
-        if head[:4] == b"data":
-            return file.tell() - 24 + size
-        file.seek(-size % 8 + max(size, 24) - 24, 1)
+        if head[:4] == b"data" or start + size >= 1 << 62:
+            return start + size
+        start += max(size + -size % 8, 24)
     return None
 
 

@@ -225,11 +225,16 @@ class PipeWriter(_Written):
         self._target.write(block)
 
     def finish(self, notes: Sequence[str] = ()) -> None:
-        """Wait until the reader has everything."""
+        """Say that nothing more comes; does not wait, since one reader may read several pipes."""
         self._target.finish(notes)
 
     def commit(self) -> None:
-        """Nothing to name."""
+        """Wait until whoever reads has everything.
+
+        Raises:
+            ReaderGoneError: it has closed the pipe before.
+        """
+        self._target.deliver()
 
     def abort(self) -> None:
         """Close, complete or not."""
