@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from benches import engine, multichannel, renders, spectra, startup
+from benches import engine, media, multichannel, renders, spectra, startup
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -18,6 +18,7 @@ CONTESTS: list[Contest] = [
     *spectra.CONTESTS,
     *multichannel.CONTESTS,
     *engine.CONTESTS,
+    *media.CONTESTS,
     *renders.CONTESTS,
     *startup.CONTESTS,
 ]

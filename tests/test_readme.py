@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -55,6 +56,74 @@ def test_the_errors_it_quotes_are_the_errors_one_gets(folder: Path) -> None:
     done = unbraid("graph", "check", "dialogue.yaml", cwd=folder)
     assert done.returncode == 2
     assert done.stderr.strip().splitlines() == quoted
+
+
+needs_ffmpeg = pytest.mark.skipif(
+    shutil.which("ffmpeg") is None, reason="needs ffmpeg: apt-get install ffmpeg"
+)
+
+
+def shell(line: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run a line as a person would, with the command on the path and no microphone."""
+    line = re.sub(r"arecord [^|]*", "ffmpeg -v error -i interview.wav -f s24le - ", line)
+    (folder / "unbraid").write_text(f'#!/bin/sh\nexec "{sys.executable}" -c "{MAIN}" "$@"\n')
+    (folder / "unbraid").chmod(0o755)
+    environment = {**os.environ, "PATH": os.pathsep.join([str(folder), os.environ["PATH"]])}
+    return subprocess.run(
+        ["bash", "-o", "pipefail", "-c", line],
+        capture_output=True,
+        text=True,
+        cwd=folder,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        check=False,
+        timeout=100,
+    )
+
+
+def ffmpeg(*arguments: str, cwd: Path) -> bytes:
+    command = ["ffmpeg", "-v", "error", *arguments]
+    return subprocess.run(command, check=True, cwd=cwd, capture_output=True).stdout
+
+
+@needs_ffmpeg
+def test_the_pipes_it_shows_run(folder: Path) -> None:
+    ffmpeg("-i", "interview.wav", "-c:a", "flac", "talk.mkv", cwd=folder)
+    ffmpeg("-i", "interview.wav", "-c:a", "copy", "talk.wav", cwd=folder)
+    between, live, fifos = next(block for block in fences("sh") if "arecord" in block).strip().splitlines()
+    done = shell(between, folder)
+    assert done.returncode == 0, done.stderr
+    assert len(ffmpeg("-i", "talk.opus", "-f", "s16le", "-", cwd=folder)) == 15 * 48000 * 4
+    assert soundfile.info(folder / "wind.wav").frames == 15 * 48000
+    done = shell(live, folder)
+    assert done.returncode == 0, done.stderr
+    assert soundfile.info(folder / "out" / "stdin.clean.wav").frames == 15 * 48000
+    os.mkfifo(folder / "one.fifo")
+    os.mkfifo(folder / "two.fifo")
+    done = shell(f"{fifos} & cat one.fifo > one.wav & cat two.fifo > two.wav; wait", folder)
+    for name in ("one.wav", "two.wav"):
+        assert soundfile.info(folder / name).frames == 15 * 48000, done.stderr
+
+
+@needs_ffmpeg
+def test_the_film_it_shows_keeps_its_picture(folder: Path) -> None:
+    sound = ["-i", "interview.wav", "-map", "0:v", "-map", "1:a", "-map", "1:a", "-c:a", "pcm_s24le"]
+    picture = ["-f", "lavfi", "-i", "testsrc=size=160x120:rate=25:duration=15"]
+    ffmpeg(*picture, *sound, "-c:v", "mpeg4", "film.mov", cwd=folder)
+    lines = next(block for block in fences("sh") if "remux" in block).strip().splitlines()
+    for line in lines:
+        done = shell(line, folder)
+        assert done.returncode == 0, done.stderr
+
+    def picture_of(name: str) -> bytes:
+        return ffmpeg("-i", name, "-map", "0:v", "-c", "copy", "-f", "streamhash", "-", cwd=folder)
+
+    def second_track(name: str) -> bytes:
+        return ffmpeg("-i", name, "-map", "0:a:1", "-f", "s32le", "-", cwd=folder)
+
+    assert picture_of("film.new.mov") == picture_of("film.mov")
+    clean = soundfile.read(folder / "stems" / "film.clean.wav", dtype="int32")[0]
+    assert second_track("film.new.mov") == clean.astype("<i4").tobytes()
 
 
 def test_the_first_plugin_is_short_found_and_sums_to_its_input(folder: Path) -> None:

@@ -6,6 +6,7 @@ plugin, option); 130 interrupted; 141 the reader of a pipe went away.
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import signal
@@ -85,6 +86,8 @@ def cli() -> None:
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit with its code."""
     arguments = sys.argv[1:] if arguments is None else arguments
+    if isinstance(sys.stdout, io.TextIOWrapper):  # a file's name may hold bytes that are no text
+        sys.stdout.reconfigure(errors="backslashreplace")
     code = 0
     try:
         result = cli.main(arguments, prog_name="unbraid", standalone_mode=False)

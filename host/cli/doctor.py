@@ -32,6 +32,7 @@ def command(as_json: bool) -> int:
         "platform": platform.platform(),
         "packages": versions,
         "libsndfile": soundfile.__libsndfile_version__,
+        "ffmpeg": _ffmpeg(),
         "cores": len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count(),
         "cuda_devices": cuda_devices(),
         "kernel_cache": str(cache_folder()),
@@ -54,6 +55,17 @@ def _version(package: str) -> str | None:
         return None
 
 
+def _ffmpeg() -> str | None:
+    """Return ffmpeg's version; None where it or ffprobe is missing."""
+    from ..media.ffmpeg_tool import available, run_tool
+
+    if not available():
+        return None
+    _, out, _ = run_tool(["ffmpeg", "-version"])
+    words = out.decode("utf-8", "replace").split()
+    return words[2] if len(words) > 2 else "of an unknown version"
+
+
 def _tell(data: dict[str, object]) -> None:
     packages = data["packages"]
     assert isinstance(packages, dict)  # noqa: S101 - made above
@@ -61,6 +73,7 @@ def _tell(data: dict[str, object]) -> None:
     for name, found in packages.items():
         click.echo(f"  {name:<12} {found or 'not installed'}")
     click.echo(f"  {'libsndfile':<12} {data['libsndfile']}")
+    click.echo(f"  {'ffmpeg':<12} {data['ffmpeg'] or 'not installed: films and rarer containers need it'}")
     click.echo(f"cores {data['cores']}, CUDA devices {data['cuda_devices']}")
     click.echo(f"compiled kernels are kept in {data['kernel_cache']}")
     click.echo(f"third-party plugins {'on' if data['third_party_plugins'] else 'switched off'}")

@@ -31,6 +31,8 @@ class AtomicFile:
         self.path, self._overwrite = path, overwrite
         if not overwrite and _taken(path):
             raise MediaError(f"{path}: exists already; choose another folder, or pass --overwrite")
+        if path.is_dir() and not path.is_symlink():
+            raise MediaError(f"{path}: is a folder; move it away, or choose another folder with -o")
         self._named = False
         self.partial = path.with_name(f".unbraid-{secrets.token_hex(8)}.partial")
         try:

@@ -46,6 +46,8 @@ class FileBytes:
         self._file = file
         self.position = 0
         self.size: int | None = os.fstat(file.fileno()).st_size
+        # The system then reads twice as far ahead.
+        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_SEQUENTIAL)
 
     def read(self, count: int) -> bytes:
         """See `ByteInput`."""

@@ -107,7 +107,7 @@ def flac(channels: int, comments: Mapping[str, str]) -> ChannelOrder:
         mask = int(stated, 16) if stated else 0x63F if channels == 8 else 0
     except ValueError:
         mask = 0
-    return by_mask(mask, channels)
+    return by_mask(mask if 0 <= mask < 1 << 32 else 0, channels)
 
 
 def for_file(layout: Layout, wanted: int = 0) -> ChannelOrder:

@@ -181,6 +181,7 @@ class TrackReader(PcmReader):
         if not self._salvage:
             raise MediaError(f"{text}, or take what is there with --salvage")
         self.warnings.append(text)
+        self.salvaged = (declared, self._done)
 
     def _tolerance(self) -> int:
         """Return how many samples a declared length may be off."""

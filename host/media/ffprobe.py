@@ -74,6 +74,8 @@ def _container(path: Path, family: str, data: Mapping[str, Any]) -> Container:
     streams = tuple(_stream(stream) for stream in listed)
     sounds = [(stream, raw) for stream, raw in zip(streams, listed, strict=True) if stream.kind == "audio"]
     audio = tuple(_audio(number, stream, raw) for number, (stream, raw) in enumerate(sounds, 1))
+    if family == "caf":
+        audio = tuple(_as_declared(track, raw) for track, (_, raw) in zip(audio, sounds, strict=True))
     if "mov" in family.split(","):
         speakers = pcm_speakers(path, tags.get("encoder", ""))
         audio = tuple(_in_own_order(track, speakers.get(track.stream)) for track in audio)
@@ -161,6 +163,13 @@ def _title(tags: Mapping[str, str]) -> str:
     handler = tags.get("handler_name", "")
     plain = "handler" in handler.lower() or "core media" in handler.lower()
     return stated or ("" if plain else handler)
+
+
+def _as_declared(track: AudioTrack, raw: Mapping[str, Any]) -> AudioTrack:
+    """Return a track of a CAF with the samples it declares; ffmpeg goes by the size of the file."""
+    stated = str(raw.get("nb_frames"))
+    exact = track.codec.startswith("pcm_") and stated.isdecimal()
+    return replace(track, samples=int(stated)) if exact else track
 
 
 def _in_own_order(track: AudioTrack, speakers: str | None) -> AudioTrack:

@@ -174,13 +174,16 @@ def _spooled(name: str, data: PipeBytes, form: InputForm) -> Source:
 def _open_file(
     path: Path, form: InputForm, *, name: str = "", after: Callable[[], None] | None = None
 ) -> Source:
-    """Open a regular file, decoded ahead by a thread."""
+    """Open a regular file; what takes time to decode is decoded ahead by a thread."""
     name = name or str(path)
     try:
         reader = _reader(path, name, form)
         if reader.length == 0:
             reader.close()
             raise MediaError(f"{name}: holds no samples; there is nothing to render")
+        # PCM takes less time to decode than to hand to another thread; the system reads it ahead.
+        if after is None and isinstance(reader, PcmReader):
+            return reader
         return ReadAhead(reader, after=after)
     except NotSndfileError as error:
         hint = (

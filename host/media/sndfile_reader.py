@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ...kernels.pcm import decode
 from ..contract.errors import MediaError
 from .bext import split_tags
 from .carried_chunks import understood
@@ -26,6 +29,7 @@ __all__ = ["NoLengthError", "NotSndfileError", "SndfileReader"]
 _UNKNOWN = (1 << 63) - 1
 # libsndfile reads whole blocks many times faster than crumbs.
 _CHUNK = 8192
+_SALVAGE = "copy or export it again, or take what is there with --salvage"
 _SUBTYPE_OUT = {
     "PCM_S8": "PCM_16",
     "PCM_U8": "PCM_16",
@@ -74,7 +78,7 @@ class SndfileReader:
         self.warnings: list[str] = []
         self.salvaged: tuple[int | None, int] | None = None
         try:
-            self._file = soundfile.SoundFile(path)
+            self._file = soundfile.SoundFile(_for_libsndfile(path))
         except (soundfile.SoundFileError, RuntimeError, OSError) as error:
             raise NotSndfileError(
                 f"{self.name}: not a sound file that can be read ({_text(error)})"
@@ -89,11 +93,13 @@ class SndfileReader:
         self.subtype = _SUBTYPE_OUT.get(self._file.subtype, "FLOAT")
         self._check()
         self.length = None if salvage else self.declared
-        self._held = np.empty((0, self.layout.channels), np.float32)
+        self._frames = np.empty((_CHUNK, self.layout.channels), np.float32)
+        self._held = self._frames[:0]
         self._done, self._ended = 0, False
 
     def _check(self) -> None:
-        wrong = fault(
+        self._stated = self.declared
+        wrong, stated = fault(
             self.path,
             subtype=self._file.subtype,
             channels=self.layout.channels,
@@ -105,6 +111,7 @@ class SndfileReader:
             return
         if self._salvage and (self.declared is None or self.declared > 0) and wrong != NO_LENGTH:
             self.warnings.append(f"{self.name}: {wrong}")
+            self._stated = stated
             return
         self.close()
         raise (NoLengthError if wrong == NO_LENGTH else MediaError)(f"{self.name}: {wrong}")
@@ -121,12 +128,17 @@ class SndfileReader:
         done = 0
         while done < n and (len(self._held) or self._next()):
             piece = self._held[: n - done]
-            planar = piece.T if self._take is None else piece.T[list(self._take)]
-            out[:, done : done + len(piece)] = planar
+            self._put(piece, out[:, done : done + len(piece)])
             self._held = self._held[len(piece) :]
             done += len(piece)
             self._done += len(piece)
         return done
+
+    def _put(self, frames: Array, out: Array) -> None:
+        if self._take is None:
+            decode(frames.reshape(-1).view(np.uint8), "f32le", out)
+        else:
+            out[:] = frames.T[list(self._take)]
 
     def _next(self) -> bool:
         """Decode the next piece; return whether there is one."""
@@ -136,29 +148,49 @@ class SndfileReader:
 
         at = self._done + len(self._held)
         try:
-            chunk = self._file.read(_CHUNK, dtype="float32", always_2d=True)
+            chunk = self._file.read(out=self._frames)
+            self._ended = not len(chunk)
         except (soundfile.SoundFileError, RuntimeError) as error:
-            damage = f"{self.name}: damaged after sample {at} ({_text(error)})"
             if not self._salvage:
-                raise MediaError(damage) from None
-            self.warnings.append(damage)
-            chunk = np.empty((0, self.layout.channels), np.float32)
-        if not len(chunk):
+                total = "" if self.declared is None else f" of {self.declared}"
+                text = f"{self.name}: damaged after sample {at}{total} ({_text(error)}); {_SALVAGE}"
+                raise MediaError(text) from None
+            chunk = self._up_to_damage(at)
             self._ended = True
-            self._at_end(at)
-            return False
-        self._held = np.asarray(chunk, np.float32)
-        return True
+            self.warnings.append(f"{self.name}: damaged after sample {at + len(chunk)} ({_text(error)})")
+        if self._ended:
+            self._at_end(at + len(chunk))
+        self._held = chunk
+        return len(chunk) > 0
+
+    def _up_to_damage(self, at: int) -> Array:
+        """Return the samples from ``at`` up to the damage; of a piece that holds it libsndfile gives none.
+
+        One by one, so that what a damaged frame of FLAC leaves (silence) is not among them.
+        """
+        import soundfile
+
+        count = 0
+        with (
+            contextlib.suppress(soundfile.SoundFileError, RuntimeError),
+            soundfile.SoundFile(_for_libsndfile(self.path)) as again,
+        ):
+            again.seekable = lambda: False
+            for start in range(0, at, _CHUNK):
+                again.read(out=self._frames[: min(_CHUNK, at - start)])
+            while count < _CHUNK and len(again.read(out=self._frames[count : count + 1])):
+                count += 1
+        return self._frames[:count]
 
     def _at_end(self, at: int) -> None:
         """Say what is missing, once no more samples come."""
-        declared = self.declared
+        declared, stated = self.declared, self._stated
         if at == 0 and (declared is None or self._salvage):
             raise MediaError(f"{self.name}: holds no samples that can be read; there is nothing to render")
         if declared is not None and not self._salvage:
             raise MediaError(f"{self.name}: {shortened(declared, at)}")
         if self.warnings or (declared is not None and at < declared):
-            self.salvaged = (None if declared is None else max(declared, at), at)
+            self.salvaged = (None if stated is None else max(stated, at), at)
 
     def close(self) -> None:
         """Close the file."""
@@ -182,6 +214,11 @@ def _described(path: Path, file: Any) -> tuple[Metadata, ChannelOrder]:
     if file.format == "OGG":
         return Metadata(tags), vorbis(file.channels)
     return Metadata(tags), by_count(file.channels)
+
+
+def _for_libsndfile(path: Path) -> bytes:
+    """Return a name as libsndfile takes it: of any bytes, and never "-", which is standard input to it."""
+    return os.fsencode(path if path.is_absolute() else f"./{path}")
 
 
 def _text(error: BaseException) -> str:

@@ -107,7 +107,7 @@ class FlacTarget:
     def __init__(
         self, path: Path, partial: Path, encoder: Encoder, rate: int, metadata: Metadata, notes: int = 0
     ) -> None:
-        self._path, self._partial, self._encoder = path, partial, encoder
+        self._path, self._partial, self._encoder, self._notes = path, partial, encoder, notes
         channels = encoder.order.layout.channels
         refuse_flac(path, encoder.subtype, channels)
         self._tags = dict(metadata.tags)
@@ -128,7 +128,7 @@ class FlacTarget:
         channels = self._encoder.order.layout.channels
         try:
             file = soundfile.SoundFile(
-                self._partial, "w", rate, channels, self._encoder.subtype, format="FLAC"
+                os.fsencode(self._partial), "w", rate, channels, self._encoder.subtype, format="FLAC"
             )
             file.comment = "x" * room
         except (soundfile.SoundFileError, RuntimeError, ValueError, OSError) as error:
@@ -153,7 +153,7 @@ class FlacTarget:
             raise MediaError(f"{self._path}: FLAC cannot hold a sound of no samples; choose WAV")
         try:
             self._file.close()
-            write_blocks(self._partial, with_notes(self._tags, notes), self._chunks)
+            write_blocks(self._partial, with_notes(self._tags, _fitting(notes, self._notes)), self._chunks)
         except (soundfile.SoundFileError, RuntimeError, OSError, ValueError) as error:
             raise MediaError(f"{self._path}: cannot be completed: {why_not(self._path, error)}") from None
 
@@ -161,6 +161,17 @@ class FlacTarget:
         """See `Target`."""
         with contextlib.suppress(Exception):
             self._file.close()
+
+
+def _fitting(notes: Sequence[str], room: int) -> list[str]:
+    """Return as many notes as fit into so many bytes of a comment, which may be a new one."""
+    kept = []
+    left = room - 32
+    for note in notes:
+        left -= len(note.encode("utf-8", "surrogateescape")) + 2
+        if left >= 0:
+            kept.append(note)
+    return kept
 
 
 def _is_comment_name(name: str) -> bool:

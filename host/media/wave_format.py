@@ -64,8 +64,9 @@ def parse_format(body: bytes) -> WaveFormat:
     if rate == 0:
         return WaveFormat("", rate, channels, order, "its header says a rate of 0 Hz")
     container, odd = divmod(align, channels)
+    # A sample fills as many bytes as its bits need. More would be read as other sound: as half the channels.
     encoding = (_PCM if tag == PCM else _FLOAT).get(container, "")
-    if odd or not encoding or not 0 < bits <= 8 * container:
+    if odd or not encoding or -(-bits // 8) != container:
         text = f"its header contradicts itself: {bits} bits, {channels} channels, {align} bytes a sample"
         return WaveFormat("", rate, channels, order, text)
     return WaveFormat(encoding, rate, channels, order)

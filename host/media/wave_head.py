@@ -64,7 +64,8 @@ class WaveHead:
         """Return whether 64-bit sizes have, or may yet need, a place in front."""
         if self.form != "wav" or self.length is None:
             return True
-        return 12 + middle + 8 + self.length * self.frame > RIFF_LIMIT
+        behind = 0 if self.tags_first else len(build_info(self.metadata.tags))
+        return 12 + middle + 8 + self.length * self.frame + behind > RIFF_LIMIT
 
     def bytes(self, samples: int | None, behind: int = 0) -> bytes:
         """Return the head of a file that holds so many samples.

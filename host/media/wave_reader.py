@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 __all__ = ["NotPcmError", "is_wave", "open_wave"]
 
+#: Where the sound of a pipe must have begun: what stands before is kept, and a size that lies has no end.
+_LATEST = 4 * CHUNK_LIMIT
 _READ = {b"ds64", b"fmt ", *CARRIED}
 _SALVAGE = "copy or export it again, or take what is there with --salvage"
 
@@ -140,6 +142,11 @@ def _until_sound(header: _Header, data: ByteInput) -> int | None:
         if found.name == b"data":
             header.sound = found
             break
+        if found.end > _LATEST:
+            chunk = found.name.decode("latin-1")
+            raise header.fail(
+                f"its chunk {chunk!r} says {found.size} bytes, too many for a pipe; give a file"
+            )
         header.take(found, data)
     kind, sound = _known(header)
     if sound.size == 0 or _is_open(header, sound):
@@ -163,6 +170,7 @@ def _over_file(header: _Header, data: ByteInput, *, salvage: bool) -> tuple[int,
     beyond = _size(data) - sound.end
     if _is_open(header, sound) and (sound.size > there or not _is_chunks(data, sound.end)):
         _note_partial(header, there % kind.frame)
+        _note_open(header)
         return held, held
     if sound.size > there:
         if not salvage:
@@ -187,6 +195,14 @@ def _is_open(header: _Header, sound: Chunk) -> bool:
     if header.form == b"RIFF":
         return unknown_size(sound.size)
     return (header.ds64 is not None and header.ds64.data in {0, (1 << 64) - 1}) or sound.size == UNSAID
+
+
+def _note_open(header: _Header) -> None:
+    """Warn of an RF64 that lacks its sizes; 0, or as many as 64 bits hold, says that it was a pipe."""
+    if header.form != b"RIFF" and (header.ds64 is None or header.ds64.data not in {0, (1 << 64) - 1}):
+        header.warnings.append(
+            f"{header.name}: no ds64 chunk says how long its sound is, so all that follows is taken for it"
+        )
 
 
 def _size(data: ByteInput) -> int:

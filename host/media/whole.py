@@ -30,8 +30,8 @@ def shortened(declared: int, held: int) -> str:
     )
 
 
-def fault(path: Path, *, subtype: str, channels: int, frames: int) -> str:
-    """Return what an opened file lacks, or "".
+def fault(path: Path, *, subtype: str, channels: int, frames: int) -> tuple[str, int | None]:
+    """Return what an opened file lacks, or "", and how many samples it declares, if that can be told.
 
     Args:
         path: the file.
@@ -42,28 +42,30 @@ def fault(path: Path, *, subtype: str, channels: int, frames: int) -> str:
     size = path.stat().st_size
     with path.open("rb") as file:
         if subtype.startswith("MPEG"):
-            return "" if _states_length(file) else NO_LENGTH
+            return ("" if _states_length(file) else NO_LENGTH), frames
         if file.read(4) == b"OggS":
-            return "" if _has_last_page(file, size) else _NO_END
+            return ("", frames) if _has_last_page(file, size) else (_NO_END, None)
         file.seek(0)
         end = _declared_end(file)
     if end is None or end <= size:
-        return ""
+        return "", frames
     if subtype not in _WIDTHS:
-        return f"lacks the last {end - size} bytes of its sound; copy or export it again"
+        return f"lacks the last {end - size} bytes of its sound; copy or export it again", None
     # In whole samples: a file may lack a part of its last one and still hold `frames`.
     missing = -(-(end - size) // (_WIDTHS[subtype] * channels))
-    return shortened(frames + missing, frames)
+    return shortened(frames + missing, frames), frames + missing
 
 
 def _declared_end(file: BinaryIO) -> int | None:
-    """Return where the sound ends by the header of a WAV, RF64, W64, AIFF or AU file, if it says."""
+    """Return where the sound ends by the header of a WAV, RF64, W64, AIFF, AU or CAF file, if it says."""
     head = file.read(12)
     if head[:4] == b".snd":
         size = int.from_bytes(head[8:12], "big")
         return None if size == 0xFFFFFFFF else int.from_bytes(head[4:8], "big") + size
     if head[:4] == b"riff":
         return _walk_w64(file)
+    if head[:4] == b"caff":
+        return _walk_caf(file)
     return _walk_riff(file, _ORDERS[head[:4]]) if head[:4] in _ORDERS else None
 
 
@@ -95,6 +97,20 @@ def _walk_w64(file: BinaryIO) -> int | None:
         if head[:4] == b"data" or start + size >= 1 << 62:
             return start + size
         start += max(size + -size % 8, 24)
+    return None
+
+
+def _walk_caf(file: BinaryIO) -> int | None:
+    start = 8
+    for _ in range(_MOST_CHUNKS):
+        file.seek(start)
+        head = file.read(12)
+        size = int.from_bytes(head[4:], "big", signed=True)  # -1: to the end of the file
+        if len(head) < 12 or size < 0:
+            return None
+        start += 12 + size
+        if head[:4] == b"data" or start >= 1 << 62:
+            return start
     return None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -163,7 +164,7 @@ class FileWriter(_Written):
             import soundfile
 
             try:
-                return int(soundfile.info(str(partial)).frames)
+                return int(soundfile.info(os.fsencode(partial)).frames)
             except (soundfile.SoundFileError, RuntimeError, OSError) as error:
                 raise MediaError(f"{self.path}: cannot be completed: {why_not(self.path, error)}") from None
         data = FileBytes(partial.open("rb", buffering=0))
