@@ -23,6 +23,7 @@ import soundfile
 from unbraid import Graph, MediaError, render
 from unbraid.host import RenderOptions
 from unbraid.host.contract.errors import ReaderGoneError
+from unbraid.host.media.open_input import InputForm
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -298,6 +299,25 @@ def test_the_first_output_is_there_before_the_last_input(here: Path) -> None:
     ours.stdin.write(first)
     out, _ = ours.communicate(timeout=LIMIT)
     assert (ours.returncode, out) == (0, first)
+
+
+def test_the_program_before_is_not_cut_off_behind_the_sound(here: Path) -> None:
+    """cat would die of SIGPIPE if what follows the sound (1 MiB here) were not taken."""
+    data = Path("in.wav").read_bytes() + b"JUNK" + (1 << 20).to_bytes(4, "little") + bytes(1 << 20)
+    Path("long.wav").write_bytes(data)
+    ours = f'"{sys.executable}" -c "{UNBRAID[2]}" render unity.yaml - -o o'
+    line = f"cat long.wav | {ours}; echo ${{PIPESTATUS[*]}}"
+    done = subprocess.run(["bash", "-c", line], capture_output=True, text=True, check=True, timeout=LIMIT)
+    assert done.stdout.splitlines()[-1] == "0 0"
+    np.testing.assert_array_equal(soundfile.read("o/stdin.out.wav", dtype="int32")[0], noise())
+
+
+def test_a_partial_last_sample_of_a_raw_file_is_told(here: Path, registry: Registry) -> None:
+    Path("in.raw").write_bytes(bytes(6 * 100 + 5))
+    options = RenderOptions(source=InputForm(raw="s24le", rate=RATE, channels="2"))
+    report = render(Graph.load("unity.yaml"), "in.raw", "o", options=options, registry=registry)
+    assert report.outputs[0].length == 100
+    assert any("its 5 bytes are left out" in line for line in report.warnings)
 
 
 def test_what_is_late_is_drained_at_the_end(here: Path, registry: Registry, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ the request itself is wrong (graph, parameter, name), 1 when the work failed (fi
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, ClassVar
@@ -26,7 +27,11 @@ __all__ = [
     "UnbraidError",
     "nearest",
     "one_line",
+    "plain",
 ]
+
+#: Characters that break a line, do something to a terminal, or turn the direction of text round.
+_UNSEEN = re.compile("[\x01-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +57,7 @@ class Problem:
 
     def __str__(self) -> str:
         text = f"{self.place}: {self.message}"
-        return f"{text}; {self.remedy}" if self.remedy else text
+        return plain(f"{text}; {self.remedy}" if self.remedy else text)
 
 
 class UnbraidError(Exception):
@@ -84,7 +89,10 @@ class LayoutRefusedError(UnbraidError):
 
 
 class MediaError(UnbraidError):
-    """A file or stream cannot be read or written. Names the file and the remedy."""
+    """A file or stream cannot be read or written. Names the file and the remedy, whatever the name holds."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(plain(message))
 
 
 class ReaderGoneError(MediaError):
@@ -122,6 +130,16 @@ class Cancelled(UnbraidError):  # noqa: N818 - not a fault: the caller asked for
     """The caller cancelled the render; nothing was left behind."""
 
     exit_code = 130
+
+
+def plain(text: str) -> str:
+    r"""Return a text that may hold a stranger's names as one line, which reads as it is.
+
+    Example:
+        >>> print(plain("take\n1.wav"))
+        take\n1.wav
+    """
+    return _UNSEEN.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
 def one_line(error: BaseException) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..contract.errors import MediaError
@@ -12,7 +13,6 @@ from .options import InputReport
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from pathlib import Path
 
     from ..media.source import Source
 
@@ -84,18 +84,16 @@ class Inputs:
         return any(source.live for source in self.sources.values())
 
     def notes(self) -> list[str]:
-        """Return what outputs made from damaged files must say; final once all is read."""
-        return [
-            f"salvaged from {source.name}: {source.salvaged[1]} samples"
-            + ("" if source.salvaged[0] is None else f" where {source.salvaged[0]} were declared")
-            for source in self.files.values()
-            if source.salvaged is not None
-        ]
+        """Return what outputs made from damaged files must say; final once all is read.
+
+        They name files without their folders, which can be longer than a comment, and are nobody's business.
+        """
+        return [note for source in self.files.values() for note in _note(source, Path(source.name).name)]
 
     def warnings(self) -> list[str]:
         """Return every line that a report must hold; final once all is read."""
         lines = [line for source in self.files.values() for line in source.warnings]
-        return [*lines, *self.notes()]
+        return [*lines, *(note for source in self.files.values() for note in _note(source, source.name))]
 
     def reports(self, programme: int) -> dict[str, InputReport]:
         """Return what was read.
@@ -122,3 +120,12 @@ class Inputs:
         """Close every file."""
         for source in self.files.values():
             source.close()
+
+
+def _note(source: Source, name: str) -> list[str]:
+    """Return the line that records a salvage; none when the file was whole."""
+    if source.salvaged is None:
+        return []
+    declared, taken = source.salvaged
+    known = "" if declared is None else f" where {declared} were declared"
+    return [f"salvaged from {name}: {taken} samples{known}"]

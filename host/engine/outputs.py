@@ -82,7 +82,7 @@ class Outputs:
             if name in streams:
                 continue
             place = Path(named[name]) if name in named else self._in_folder(Path(str(folder)), name)
-            self._open_one(name, place)
+            self._open_one(name, place, named=name in named)
         if streams:
             self._open_stream(streams)
 
@@ -143,15 +143,19 @@ class Outputs:
         own = {"software", "encoder"} & kept.tags.keys()
         return replace(kept, tags={**kept.tags, **dict.fromkeys(own, software)})
 
-    def _open_one(self, name: str, path: Path) -> None:
+    def _open_one(self, name: str, path: Path, *, named: bool) -> None:
         form = self._form(name)
-        if is_pipe(path):
+        # /dev/stdout and /dev/fd/63 are links to pipes; but a link in the folder leads where nobody asked.
+        if is_pipe(path) and (named or not path.is_symlink()):
             writer: Writer = PipeWriter(str(path), form, path, cancelled=self.cancelled)
             self._piped.add(name)
         else:
             for source in self.inputs.paths.values():
                 if _same(path, source):
                     raise MediaError(f"{path}: is an input of this render; choose another folder with -o")
+            for other, (_, place, _) in self.writers.items():
+                if _one_place(path, place):
+                    raise MediaError(f"{path}: is the place of {other} and of {name}; give each a file")
             writer = WriteBehind(
                 open_writer(path, form, overwrite=self.options.overwrite), form.layout.channels
             )
@@ -236,6 +240,11 @@ class Outputs:
             )
             for name, (writer, path, form) in self.writers.items()
         )
+
+
+def _one_place(path: Path, other: Path) -> bool:
+    """Return whether two names stand for one file to come."""
+    return path.name == other.name and _same(path.parent, str(other.parent))
 
 
 def _same(path: Path, other: str) -> bool:

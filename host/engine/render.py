@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..contract.errors import plain
 from ..registry import Registry
 from .drive import Drive
 from .inputs import Inputs
@@ -107,6 +108,7 @@ def render(
         interrupted=files.live and asked(),
         warnings=(*warnings, *files.warnings(), *outputs.warnings),
     )
+    report = replace(report, warnings=tuple(plain(line) for line in report.warnings))
     complaints = registry.notify("unbraid_render_finished", report=report)
     return replace(report, warnings=(*report.warnings, *complaints))
 

@@ -6,6 +6,8 @@ import os
 import select
 from typing import TYPE_CHECKING, BinaryIO, Protocol
 
+from .pipes import widened
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -91,6 +93,7 @@ class PipeBytes:
         self._ended = False
         #: Whether ``stop`` ended the bytes.
         self.stopped = False
+        widened(descriptor)
         self._poll = select.poll()
         self._poll.register(descriptor, select.POLLIN)
 
@@ -142,6 +145,12 @@ class PipeBytes:
         """See `ByteInput`; reads and drops."""
         while self.position < position and self.read(min(position - self.position, _PIECE)):
             pass
+
+    def drain(self) -> None:
+        """Take what still comes, so that the program before the pipe ends in peace; waits a second at most."""
+        piece = memoryview(bytearray(_PIECE))
+        while not self._ended and not self._stop() and self._poll.poll(1000):
+            self.readinto(piece)
 
     def forget(self) -> bytes:
         """Return all that was read so far, and keep no more; what was only peeked at is still to come."""

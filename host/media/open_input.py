@@ -16,7 +16,7 @@ from ..contract.errors import MediaError
 from . import ffmpeg
 from .bytes_in import FileBytes, PipeBytes
 from .channels import ChannelOrder
-from .pcm_reader import PcmReader
+from .pcm_reader import PcmReader, partial_sample
 from .read_ahead import ReadAhead
 from .sndfile_reader import NoLengthError, NotSndfileError, SndfileReader
 from .wave_reader import NotPcmError, is_wave, open_wave
@@ -123,10 +123,13 @@ def _open_raw(name: str, data: FileBytes | PipeBytes, form: InputForm) -> PcmRea
     assert form.raw is not None  # noqa: S101 - the caller looked
     assert form.rate is not None  # noqa: S101 - its own check
     order = form.order()
-    length = None
+    length, warnings = None, []
     if data.size is not None:
-        length = data.size // (ENCODINGS[form.raw] * order.layout.channels)
-    return PcmReader(name, data, encoding=form.raw, rate=form.rate, order=order, length=length)
+        length, left = divmod(data.size, ENCODINGS[form.raw] * order.layout.channels)
+        warnings = [partial_sample(name, left)] if left else []
+    return PcmReader(
+        name, data, encoding=form.raw, rate=form.rate, order=order, length=length, warnings=warnings
+    )
 
 
 def _open_pipe(name: str, data: PipeBytes, form: InputForm) -> Source:
@@ -147,7 +150,7 @@ def _open_pipe(name: str, data: PipeBytes, form: InputForm) -> Source:
             pass
         else:
             data.forget()
-            reader.live = True
+            reader.live, reader.at_end = True, data.drain
             return reader
     return _spooled(name, data, form)
 

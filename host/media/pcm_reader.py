@@ -12,12 +12,12 @@ from .metadata import Metadata
 from .whole import shortened
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from ..contract.processor import Array
     from .channels import ChannelOrder
 
-__all__ = ["ByteSource", "PcmReader"]
+__all__ = ["ByteSource", "PcmReader", "partial_sample"]
 
 #: The sample format of an output that keeps what these samples hold.
 SUBTYPES = {
@@ -41,6 +41,11 @@ class ByteSource(Protocol):
         """Give back what is held open."""
 
 
+def partial_sample(name: str, left: int) -> str:
+    """Return the line about a sample of which only a part came."""
+    return f"{name}: ends in the middle of a sample; its {left} bytes are left out"
+
+
 class PcmReader:
     """Interleaved PCM bytes as a source of planar float32 blocks.
 
@@ -62,6 +67,7 @@ class PcmReader:
         layout: of the blocks.
         length: samples per channel; None when that is not known before the end.
         salvaged: samples declared and samples found, when fewer were found and taken.
+        at_end: called once all declared samples have been read.
     """
 
     def __init__(  # noqa: PLR0913 - what a file is takes many words
@@ -87,6 +93,7 @@ class PcmReader:
         self.warnings = list(warnings)
         self.salvaged: tuple[int | None, int] | None = None
         self.declared, self.live = length, live
+        self.at_end: Callable[[], None] | None = None
         self.length = None if salvage else length
         self._data, self._salvage = data, salvage
         self._frame = ENCODINGS[encoding] * self.layout.channels
@@ -113,6 +120,9 @@ class PcmReader:
         self._done += done
         if self._ended:
             self._at_end()
+        elif self._done == self.declared and self.at_end is not None:
+            self.at_end()
+            self.at_end = None
         return done
 
     def _samples(self, wanted: int) -> int:
@@ -142,9 +152,7 @@ class PcmReader:
     def _at_end(self) -> None:
         """Say what is missing, or left over, once no more bytes come."""
         if self._left:
-            self.warnings.append(
-                f"{self.name}: ends in the middle of a sample; its {self._left} bytes are left out"
-            )
+            self.warnings.append(partial_sample(self.name, self._left))
             self._left = 0
         if self.declared is None or self._done >= self.declared or self.salvaged is not None:
             return

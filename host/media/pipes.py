@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
 import os
 import select
 import stat
@@ -17,7 +18,7 @@ from ..contract.errors import MediaError, ReaderGoneError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["PipeOut", "is_pipe"]
+__all__ = ["PipeOut", "is_pipe", "widened"]
 
 _TICK = 0.02
 _HELD = 8 << 20  # bytes: a program that opens its second pipe only after seconds of the first still gets them
@@ -111,7 +112,7 @@ class PipeOut:
             with self._change:
                 self._error = error
         finally:
-            if descriptor >= 0 and not isinstance(self._target, int):
+            if descriptor >= 0 and descriptor != self._target:
                 with contextlib.suppress(OSError):
                     os.close(descriptor)
             with self._change:
@@ -119,10 +120,10 @@ class PipeOut:
 
     def _open(self) -> int:
         if isinstance(self._target, int):
-            return self._target
+            return _reopened(self._target)
         while not self._stop:
             try:
-                return os.open(self._target, os.O_WRONLY | os.O_NONBLOCK)
+                return widened(os.open(self._target, os.O_WRONLY | os.O_NONBLOCK))
             except OSError as error:
                 if error.errno != errno.ENXIO:  # ENXIO: nobody reads yet
                     raise
@@ -143,8 +144,8 @@ class PipeOut:
         poll = select.poll()
         poll.register(descriptor, select.POLLOUT)
         view = memoryview(piece)
-        # A descriptor of the caller's is left as it is, so it may wait; a FIFO takes this much at once.
-        most = select.PIPE_BUF if isinstance(self._target, int) and _is_fifo(descriptor) else len(view)
+        # A FIFO that may wait takes this much without waiting, once it polls as writable.
+        most = select.PIPE_BUF if descriptor == self._target and _is_fifo(descriptor) else len(view)
         while view and not self._stop:
             if not poll.poll(1000 * _TICK):
                 continue
@@ -157,3 +158,22 @@ class PipeOut:
 
 def _is_fifo(descriptor: int) -> bool:
     return stat.S_ISFIFO(os.fstat(descriptor).st_mode)
+
+
+def widened(descriptor: int) -> int:
+    """Return the descriptor of a FIFO, which holds 1 MiB from now on if the system allows that."""
+    with contextlib.suppress(OSError):
+        fcntl.fcntl(descriptor, fcntl.F_SETPIPE_SZ, 1 << 20)
+    return descriptor
+
+
+def _reopened(descriptor: int) -> int:
+    """Return a way of our own into a FIFO that never waits; the caller's own may be shared with others."""
+    if not _is_fifo(descriptor):
+        return descriptor
+    try:
+        return widened(os.open(f"/proc/self/fd/{descriptor}", os.O_WRONLY | os.O_NONBLOCK))
+    except OSError as error:
+        if error.errno == errno.ENXIO:
+            raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE)) from None
+        return descriptor

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from ..contract.errors import MediaError
 from .carried_chunks import CARRIED, understood
 from .metadata import Metadata
-from .pcm_reader import PcmReader
+from .pcm_reader import PcmReader, partial_sample
 from .riff import CHUNK_LIMIT, FORMS, UNSAID, Chunk, Ds64, parse_ds64, unknown_size, walk
 from .wave_format import WaveFormat, parse_format
 from .whole import shortened
@@ -223,6 +223,4 @@ def _is_chunks(data: ByteInput, start: int) -> bool:
 
 def _note_partial(header: _Header, left: int) -> None:
     if left:
-        header.warnings.append(
-            f"{header.name}: ends in the middle of a sample; its {left} bytes are left out"
-        )
+        header.warnings.append(partial_sample(header.name, left))
