@@ -11,7 +11,8 @@ import soxr
 from unbraid.host import Graph, process
 from unbraid.host.contract import Layout
 from unbraid.host.contract.audio import Spec
-from unbraid.host.engine.island import RateIsland, lead_in, round_trip_lag
+from unbraid.host.engine.island import RateIsland, round_trip_lag
+from unbraid.host.media.resample import lead_in
 
 if TYPE_CHECKING:
     from unbraid.host.registry import Registry

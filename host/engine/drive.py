@@ -28,6 +28,7 @@ class Source(Protocol):
 
     def read(self, out: Array) -> int:
         """Fill ``out [channels, n]`` with the next samples; return how many, fewer than n only at the end."""
+        ...
 
 
 class Sink(Protocol):

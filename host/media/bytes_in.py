@@ -30,9 +30,11 @@ class ByteInput(Protocol):
 
     def read(self, count: int) -> bytes:
         """Return the next ``count`` bytes; fewer only at the end."""
+        ...
 
     def readinto(self, buffer: memoryview) -> int:
         """Fill the buffer from the next bytes; return how many came, 0 only at the end."""
+        ...
 
     def skip_to(self, position: int) -> None:
         """Go forward to this place, or to the end."""
@@ -147,7 +149,7 @@ class PipeBytes:
             pass
 
     def drain(self) -> None:
-        """Take what still comes, so that the program before the pipe ends in peace; waits a second at most."""
+        """Take what still comes, so that the program before the pipe ends in peace; waits at most 1 s."""
         piece = memoryview(bytearray(_PIECE))
         while not self._ended and not self._stop() and self._poll.poll(1000):
             self.readinto(piece)

@@ -36,6 +36,7 @@ class ByteSource(Protocol):
 
     def readinto(self, buffer: memoryview) -> int:
         """Fill the buffer from the next bytes; return how many came, 0 only at the end."""
+        ...
 
     def close(self) -> None:
         """Give back what is held open."""

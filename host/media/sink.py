@@ -18,22 +18,27 @@ class Writer(Protocol):
     @property
     def name(self) -> str:
         """For error texts."""
+        ...
 
     @property
     def length(self) -> int | None:
         """Samples per channel written so far, or that will have been."""
+        ...
 
     @property
     def subtype(self) -> str:
         """The sample format; may change in `finish` under ``on_clip="float"``."""
+        ...
 
     @property
     def clipped(self) -> int:
         """Samples beyond full scale so far, in an integer format."""
+        ...
 
     @property
     def warnings(self) -> list[str]:
         """Lines for the report."""
+        ...
 
     def write(self, block: Array) -> None:
         """Append ``[channels, n]`` samples."""

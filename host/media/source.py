@@ -28,9 +28,11 @@ class Source(Protocol):
     @property
     def salvaged(self) -> tuple[int | None, int] | None:
         """Samples declared and samples found, when fewer were found and taken."""
+        ...
 
     def read(self, out: Array) -> int:
         """Fill ``out [channels, n]`` with the next samples; return how many, fewer only at the end."""
+        ...
 
     def close(self) -> None:
         """Give back what is held open."""
