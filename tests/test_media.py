@@ -744,7 +744,7 @@ def _unshare() -> list[str]:
     )
 
 
-@pytest.mark.parametrize("form", ["wav", "flac"])
+@pytest.mark.parametrize("form", ["wav", "flac", "bw64", "f32le"])
 def test_a_full_disk_is_one_line_and_no_file(tmp_path: Path, form: str) -> None:
     prefix = _unshare()
     folder, listing = tmp_path / "small", tmp_path / "listing"
@@ -763,7 +763,8 @@ def test_a_full_disk_is_one_line_and_no_file(tmp_path: Path, form: str) -> None:
     assert done.returncode == 1, done.stderr
     assert done.stdout == ""
     assert len(done.stderr.splitlines()) == 1
-    assert re.match(rf"unbraid: \S+in\.(left|right)\.{form}: .*no space left on the disk", done.stderr)
+    name = rf"in\.(left|right)\.{'wav' if form == 'bw64' else form}"
+    assert re.match(rf"unbraid: \S+{name}: .*no space left on the disk", done.stderr)
     assert listing.read_text() == ""
 
 
@@ -774,7 +775,7 @@ from unbraid import Graph, Registry, render
 from unbraid.host import RenderOptions
 from unbraid.host.media.writer import FileWriter
 
-source, base = sys.argv[1], Path(sys.argv[2])
+source, base, form = sys.argv[1], Path(sys.argv[2]), sys.argv[3]
 registry = Registry.discover()
 graph = Graph()
 ears = graph.node("ears", "split", graph.input("mix"), layout="stereo")
@@ -794,7 +795,7 @@ def kill_around(where, name, call, after):
     setattr(where, name, patched)
 
 def attempt(folder, block):
-    render(graph, source, folder, options=RenderOptions(max_block=block), registry=registry)
+    render(graph, source, folder, options=RenderOptions(max_block=block, form=form), registry=registry)
 
 moments = [(FileWriter, "write", call) for call in (1, 2, 7)]
 moments += [(FileWriter, name, call) for name in ("finish", "commit") for call in (1, 2)]
@@ -821,14 +822,18 @@ for k in range(6):
 """
 
 
-def test_a_killed_render_leaves_no_file_under_its_name_that_is_not_whole(tmp_path: Path) -> None:
+@pytest.mark.parametrize("form", ["wav", "flac"])
+def test_a_killed_render_leaves_no_file_under_its_name_that_is_not_whole(tmp_path: Path, form: str) -> None:
     source, base = wav(tmp_path / "in.wav", noise(400_000)), tmp_path / "runs"
     base.mkdir()
     done = subprocess.run(
-        [sys.executable, "-c", _KILLED, str(source), str(base)], capture_output=True, text=True, check=False
+        [sys.executable, "-c", _KILLED, str(source), str(base), form],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
-    expected = dict(zip(("in.left.wav", "in.right.wav"), integers(source).T, strict=True))
+    expected = dict(zip((f"in.left.{form}", f"in.right.{form}"), integers(source).T, strict=True))
     folders = sorted(base.iterdir())
     assert len(folders) == 2 * 13 + 1 + 6
     seen = 0

@@ -29,9 +29,10 @@ class AtomicFile:
 
     def __init__(self, path: Path, *, overwrite: bool = False) -> None:
         self.path, self._overwrite = path, overwrite
-        if not overwrite and _taken(path):
+        if _taken(path) and not overwrite:
             raise MediaError(f"{path}: exists already; choose another folder, or pass --overwrite")
-        if path.is_dir() and not path.is_symlink():
+        # Path.is_dir raises for names that no file can have.
+        if os.path.isdir(path) and not path.is_symlink():  # noqa: PTH112
             raise MediaError(f"{path}: is a folder; move it away, or choose another folder with -o")
         self._named = False
         self.partial = path.with_name(f".unbraid-{secrets.token_hex(8)}.partial")

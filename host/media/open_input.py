@@ -101,6 +101,8 @@ def _mode(name: str, path: Path) -> int:
         raise MediaError(f"{name!r} is not a path: it holds a NUL character")
     try:
         found = path.stat()
+    except UnicodeEncodeError:
+        raise MediaError(f"{name!r} is not a path: it holds what no file's name can") from None
     except OSError as error:
         raise MediaError(f"{name}: cannot be read: {error.strerror}; check path and rights") from None
     if stat.S_ISDIR(found.st_mode):

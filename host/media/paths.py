@@ -45,5 +45,8 @@ def _wrong(name: str) -> str:
     odd = next((letter for letter in name if letter in _ODD or unicodedata.category(letter) == "Cc"), "")
     if odd:
         return f"it holds the character U+{ord(odd):04X}, which no screen shows as it is"
-    size = len(os.fsencode(name))
+    try:
+        size = len(os.fsencode(name))
+    except UnicodeEncodeError:
+        return "it holds half a character, which no file's name can"
     return f"File name too long: it has {size} bytes of at most {_LONGEST}" if size > _LONGEST else ""

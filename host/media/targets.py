@@ -12,7 +12,7 @@ from ..contract.errors import MediaError
 from .atomic import why_not
 from .bext import bext_tags
 from .carried_chunks import chunks_of
-from .channels import MASK_TAG
+from .channels import MASK_TAG, flac
 from .encoder import BITS
 from .flac_blocks import carried, room_for, write_blocks
 from .info_list import build_info
@@ -111,8 +111,10 @@ class FlacTarget:
         channels = encoder.order.layout.channels
         refuse_flac(path, encoder.subtype, channels)
         self._tags = dict(metadata.tags)
-        if (encoder.order.mask and channels > 2) or encoder.order.layout.name == "discrete:8":
-            self._tags[MASK_TAG] = f"0x{encoder.order.mask:X}"
+        order = encoder.order
+        # What a reader would not take the channels for by their number alone.
+        if (order.mask and channels > 2) or order.layout != flac(channels, {}).layout:
+            self._tags[MASK_TAG] = f"0x{order.mask:X}"
         if metadata.bext is not None:
             self._tags |= bext_tags(metadata.bext)
         self._tags = {name: text for name, text in self._tags.items() if _is_comment_name(name)}

@@ -172,11 +172,11 @@ def _over_file(header: _Header, data: ByteInput, *, salvage: bool) -> tuple[int,
         _note_partial(header, there % kind.frame)
         _note_open(header)
         return held, held
-    if sound.size > there:
+    if declared > held:
         if not salvage:
             raise header.fail(shortened(declared, held))
         return declared, held
-    _note_partial(header, sound.size % kind.frame)
+    _note_partial(header, min(sound.size, there) % kind.frame)
     if beyond < kind.frame or _is_chunks(data, sound.end):
         return declared, declared
     if beyond < max(1, kind.rate // 10) * kind.frame:
