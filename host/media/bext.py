@@ -41,7 +41,7 @@ class Bext:
     time_reference: int = 0
     version: int = 1
     umid: bytes = bytes(64)
-    loudness: tuple[int, int, int, int, int] = (_UNSET,) * 5
+    loudness: tuple[int, ...] = (_UNSET,) * 5
     coding_history: str = ""
 
     def at_rate(self, source: int, target: int) -> Bext:

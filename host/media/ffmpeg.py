@@ -144,13 +144,13 @@ class TrackReader(PcmReader):
     """
 
     def __init__(
-        self, container: Container, track: AudioTrack, *, order: ChannelOrder, salvage: bool
+        self, name: str, container: Container, track: AudioTrack, *, order: ChannelOrder, salvage: bool
     ) -> None:
         self.container, self.track = container, track
         metadata, warnings = _metadata(container, track, order)
         super().__init__(
-            str(container.path),
-            _Decoder(decode_command(container, track, salvage=salvage), str(container.path), track),
+            name,
+            _Decoder(decode_command(container, track, salvage=salvage), name, track),
             encoding=track.encoding,
             rate=track.rate,
             order=order,
@@ -197,12 +197,15 @@ class TrackReader(PcmReader):
         return int(self.track.duration * self.rate)
 
 
-def open_track(path: str | Path, track: int | None = None, *, salvage: bool = False) -> TrackReader:
+def open_track(
+    path: str | Path, track: int | None = None, *, name: str = "", salvage: bool = False
+) -> TrackReader:
     """Return a reader of one sound of a film or music file.
 
     Args:
         path: the file.
         track: which sound, from 1; None for the only one, or the only one marked as default.
+        name: for error texts; by default the path.
         salvage: take what a damaged file still gives, with a line in ``warnings``.
 
     Raises:
@@ -217,7 +220,7 @@ def open_track(path: str | Path, track: int | None = None, *, salvage: bool = Fa
             f"{path}: track {chosen} cannot be decoded by {program}; choose another track, or convert to WAV"
         )
     order = channel_order(chosen.layout, chosen.channels, chosen.codec)
-    return TrackReader(container, chosen, order=order, salvage=salvage)
+    return TrackReader(name or str(path), container, chosen, order=order, salvage=salvage)
 
 
 def decode_command(container: Container, track: AudioTrack, *, salvage: bool = False) -> list[str]:

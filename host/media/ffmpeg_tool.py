@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 from typing import TYPE_CHECKING
@@ -18,6 +19,10 @@ __all__ = ["available", "environment", "reason", "run_tool", "tool", "url"]
 _NO_TOOL = "needs ffmpeg, which is not installed; install it (apt-get install ffmpeg) or convert to WAV"
 #: These would make it colour its lines, or write a report into the working folder.
 _UNWANTED = {"FFREPORT", "AV_LOG_FORCE_COLOR"}
+
+
+#: Who says it: ``[mov,mp4 @ 0x55f113263640] ``, for parts of parts several times.
+_SPEAKER = re.compile(r"^(\[[^\]]* @ 0x[0-9a-f]+\] *)+")
 
 
 def available() -> bool:
@@ -67,9 +72,7 @@ def reason(errors: str, path: Path) -> str:
     """Return ffmpeg's own reason: its first error lines as one, without addresses and the file's name."""
     lines = []
     for line in errors.splitlines():
-        text = line.strip().removeprefix(f"{url(path)}: ")
-        if text.startswith("[") and "] " in text:  # [mov,mp4 @ 0x55f113263640]
-            text = text.split("] ")[-1]
+        text = _SPEAKER.sub("", line.strip()).removeprefix(f"{url(path)}: ")
         if text and text not in lines:
             lines.append(text)
     return ": ".join(lines[:2]).rstrip(".") or "no reason given"

@@ -168,6 +168,9 @@ def _spooled(name: str, data: PipeBytes, form: InputForm) -> Source:
                 file.write(piece)
         data.close()
         return _open_file(path, form, name=name, after=partial(path.unlink, missing_ok=True))
+    except MediaError as error:
+        path.unlink(missing_ok=True)
+        raise MediaError(str(error).replace(str(path), name)) from None
     except OSError as error:
         path.unlink(missing_ok=True)
         raise MediaError(f"{name}: cannot be spooled to {path.parent}: {error.strerror}") from None
@@ -200,7 +203,7 @@ def _open_file(
 def _reader(path: Path, name: str, form: InputForm) -> Source:
     """Return the reader for what a file is: ours, libsndfile's, or ffmpeg."""
     if form.track is not None:
-        return ffmpeg.open_track(path, form.track, salvage=form.salvage)
+        return ffmpeg.open_track(path, form.track, name=name, salvage=form.salvage)
     with _open(name, path) as file:
         head = file.read(12)
     if is_wave(head):
@@ -226,4 +229,4 @@ def _reader(path: Path, name: str, form: InputForm) -> Source:
             known = True
         if not known:
             raise
-    return ffmpeg.open_track(path, None, salvage=form.salvage)
+    return ffmpeg.open_track(path, None, name=name, salvage=form.salvage)

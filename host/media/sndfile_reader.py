@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from ..contract.processor import Array
 
-__all__ = ["NoLengthError", "NotSndfileError", "SndfileReader"]
+__all__ = ["NoLengthError", "NotSndfileError", "SndfileReader", "for_libsndfile"]
 
 #: What libsndfile says of a FLAC that does not state its length, as one written into a pipe.
 _UNKNOWN = (1 << 63) - 1
@@ -78,7 +78,7 @@ class SndfileReader:
         self.warnings: list[str] = []
         self.salvaged: tuple[int | None, int] | None = None
         try:
-            self._file = soundfile.SoundFile(_for_libsndfile(path))
+            self._file = soundfile.SoundFile(for_libsndfile(path))
         except (soundfile.SoundFileError, RuntimeError, OSError) as error:
             raise NotSndfileError(
                 f"{self.name}: not a sound file that can be read ({_text(error)})"
@@ -128,7 +128,7 @@ class SndfileReader:
         done = 0
         while done < n and (len(self._held) or self._next()):
             piece = self._held[: n - done]
-            self._put(piece, out[:, done : done + len(piece)])
+            self._put(np.asarray(piece, np.float32), out[:, done : done + len(piece)])
             self._held = self._held[len(piece) :]
             done += len(piece)
             self._done += len(piece)
@@ -173,7 +173,7 @@ class SndfileReader:
         count = 0
         with (
             contextlib.suppress(soundfile.SoundFileError, RuntimeError),
-            soundfile.SoundFile(_for_libsndfile(self.path)) as again,
+            soundfile.SoundFile(for_libsndfile(self.path)) as again,
         ):
             again.seekable = lambda: False
             for start in range(0, at, _CHUNK):
@@ -216,8 +216,11 @@ def _described(path: Path, file: Any) -> tuple[Metadata, ChannelOrder]:
     return Metadata(tags), by_count(file.channels)
 
 
-def _for_libsndfile(path: Path) -> bytes:
-    """Return a name as libsndfile takes it: of any bytes, and never "-", which is standard input to it."""
+def for_libsndfile(path: Path) -> Any:
+    """Return a name as libsndfile takes it: of any bytes, and never "-", which is standard input to it.
+
+    soundfile takes bytes too, though its annotations do not say so.
+    """
     return os.fsencode(path if path.is_absolute() else f"./{path}")
 
 

@@ -16,6 +16,7 @@ from .channels import MASK_TAG, flac
 from .encoder import BITS
 from .flac_blocks import carried, room_for, write_blocks
 from .info_list import build_info
+from .sndfile_reader import for_libsndfile
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -102,18 +103,19 @@ class FlacTarget:
         MediaError: FLAC cannot hold what is asked, or the disk refuses.
     """
 
-    CHANNELS = 8
+    CHANNELS, RATE = 8, 655_350
 
     def __init__(
         self, path: Path, partial: Path, encoder: Encoder, rate: int, metadata: Metadata, notes: int = 0
     ) -> None:
         self._path, self._partial, self._encoder, self._notes = path, partial, encoder, notes
         channels = encoder.order.layout.channels
-        refuse_flac(path, encoder.subtype, channels)
+        refuse_flac(path, encoder.subtype, channels, rate)
         self._tags = dict(metadata.tags)
         order = encoder.order
-        # What a reader would not take the channels for by their number alone.
-        if (order.mask and channels > 2) or order.layout != flac(channels, {}).layout:
+        # FLAC has a layout for every number of channels; what is not that must say so.
+        known = order.layout == flac(channels, {}).layout and not order.layout.name.startswith("discrete:")
+        if (order.mask and channels > 2) or not known:
             self._tags[MASK_TAG] = f"0x{order.mask:X}"
         if metadata.bext is not None:
             self._tags |= bext_tags(metadata.bext)
@@ -130,7 +132,7 @@ class FlacTarget:
         channels = self._encoder.order.layout.channels
         try:
             file = soundfile.SoundFile(
-                os.fsencode(self._partial), "w", rate, channels, self._encoder.subtype, format="FLAC"
+                for_libsndfile(self._partial), "w", rate, channels, self._encoder.subtype, format="FLAC"
             )
             file.comment = "x" * room
         except (soundfile.SoundFileError, RuntimeError, ValueError, OSError) as error:
@@ -180,12 +182,14 @@ def _is_comment_name(name: str) -> bool:
     return bool(name) and all(" " <= letter <= "}" and letter != "=" for letter in name)
 
 
-def refuse_flac(path: Path, subtype: str, channels: int) -> None:
+def refuse_flac(path: Path, subtype: str, channels: int, rate: int) -> None:
     """Raise `MediaError` when FLAC cannot hold this."""
     if BITS.get(subtype) not in {16, 24}:
         raise MediaError(f"{path}: FLAC holds PCM_16 or PCM_24, not {subtype}; choose one, or WAV")
     if channels > FlacTarget.CHANNELS:
         raise MediaError(f"{path}: FLAC holds at most 8 channels, not {channels}; choose WAV")
+    if rate > FlacTarget.RATE:
+        raise MediaError(f"{path}: FLAC holds rates up to {FlacTarget.RATE} Hz, not {rate}; choose WAV")
 
 
 class PipeTarget:

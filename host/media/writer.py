@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -14,6 +13,7 @@ from .bytes_in import FileBytes
 from .channels import for_file
 from .encoder import BITS, ENCODINGS, Dither, Encoder, OnClip
 from .metadata import Metadata
+from .sndfile_reader import for_libsndfile
 from .targets import FlacTarget, PipeTarget, Target, WaveTarget, refuse_flac
 from .wave_head import WaveHead
 from .wave_reader import open_wave
@@ -117,7 +117,7 @@ class FileWriter(_Written):
         super().__init__(str(path), form)
         self.path = path
         if form.form == "flac":
-            refuse_flac(path, self.encoder.subtype, form.layout.channels)
+            refuse_flac(path, self.encoder.subtype, form.layout.channels, form.rate)
         self._atomic = AtomicFile(path, overwrite=overwrite)
         try:
             self._target = self._fill()
@@ -164,7 +164,7 @@ class FileWriter(_Written):
             import soundfile
 
             try:
-                return int(soundfile.info(os.fsencode(partial)).frames)
+                return int(soundfile.info(for_libsndfile(partial)).frames)
             except (soundfile.SoundFileError, RuntimeError, OSError) as error:
                 raise MediaError(f"{self.path}: cannot be completed: {why_not(self.path, error)}") from None
         data = FileBytes(partial.open("rb", buffering=0))
