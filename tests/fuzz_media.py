@@ -45,10 +45,10 @@ from unbraid import Graph, MediaError, render
 from unbraid.host import RenderOptions
 from unbraid.host.contract.audio import Layout
 from unbraid.host.contract.errors import GraphError
-from unbraid.host.media import ffmpeg
-from unbraid.host.media.bext import Bext
+from unbraid.host.media.film import ffmpeg
 from unbraid.host.media.metadata import Metadata
 from unbraid.host.media.open_input import InputForm, open_input
+from unbraid.host.media.wave.bext import Bext
 from unbraid.host.media.writer import FileWriter, OutputForm
 from unbraid.host.registry import Registry
 

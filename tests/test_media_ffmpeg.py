@@ -21,10 +21,10 @@ from click.testing import CliRunner
 
 from unbraid import MediaError
 from unbraid.host.cli.remux import command
-from unbraid.host.media import remux as remux_module
-from unbraid.host.media.container import channel_order
-from unbraid.host.media.ffmpeg import available, decode_command, open_track, probe
-from unbraid.host.media.remux import remux
+from unbraid.host.media.film import remux as remux_module
+from unbraid.host.media.film.container import channel_order
+from unbraid.host.media.film.ffmpeg import available, decode_command, open_track, probe
+from unbraid.host.media.film.remux import remux
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -15,7 +15,7 @@ import pytest
 from fuzz_media import FORMS, PLANTS, case, fuzz, seed
 
 from unbraid import MediaError
-from unbraid.host.media import ffmpeg
+from unbraid.host.media.film import ffmpeg
 from unbraid.host.media.open_input import open_input
 
 if TYPE_CHECKING:

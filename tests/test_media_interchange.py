@@ -23,11 +23,11 @@ from unbraid import Graph, MediaError, render
 from unbraid.host import RenderOptions
 from unbraid.host.contract.audio import Layout
 from unbraid.host.contract.errors import GraphError
-from unbraid.host.media.bext import Bext
 from unbraid.host.media.metadata import Metadata
 from unbraid.host.media.open_input import InputForm, open_input
 from unbraid.host.media.read_ahead import ReadAhead
 from unbraid.host.media.targets import WaveTarget
+from unbraid.host.media.wave.bext import Bext
 from unbraid.host.media.writer import FileWriter, OutputForm, open_writer
 
 if TYPE_CHECKING:

@@ -17,10 +17,10 @@ from hypothesis import strategies as st
 from unbraid import Graph, MediaError, render
 from unbraid.host import RenderOptions
 from unbraid.host.contract.audio import Layout
-from unbraid.host.media.bext import Bext
 from unbraid.host.media.metadata import Metadata
 from unbraid.host.media.open_input import open_input
 from unbraid.host.media.resample import Resampler, lead_in, resampled_length
+from unbraid.host.media.wave.bext import Bext
 from unbraid.host.media.writer import FileWriter, OutputForm
 from unbraid.kernels.pcm import quantise
 

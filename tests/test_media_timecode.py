@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from unbraid import MediaError
-from unbraid.host.media.timecode import from_frames, from_samples, to_frames, to_samples
+from unbraid.host.media.film.timecode import from_frames, from_samples, to_frames, to_samples
 
 FILM, PAL, NTSC = Fraction(24000, 1001), Fraction(25), Fraction(30000, 1001)
 FAST = Fraction(60000, 1001)

@@ -19,14 +19,14 @@ from hypothesis import strategies as st
 from unbraid import Graph, MediaError, render
 from unbraid.host import RenderOptions
 from unbraid.host.contract.audio import Layout
-from unbraid.host.media.bext import Bext, build_bext, parse_bext
 from unbraid.host.media.bytes_in import FileBytes
 from unbraid.host.media.channels import by_count, for_file
-from unbraid.host.media.info_list import parse_info
 from unbraid.host.media.metadata import Metadata
 from unbraid.host.media.open_input import InputForm, open_input
-from unbraid.host.media.riff import Chunk, walk
-from unbraid.host.media.wave_head import WaveHead
+from unbraid.host.media.wave.bext import Bext, build_bext, parse_bext
+from unbraid.host.media.wave.head import WaveHead
+from unbraid.host.media.wave.info_list import parse_info
+from unbraid.host.media.wave.riff import Chunk, walk
 from unbraid.host.media.writer import FileWriter, OutputForm
 
 if TYPE_CHECKING:

@@ -57,7 +57,7 @@ def _version(package: str) -> str | None:
 
 def _ffmpeg() -> str | None:
     """Return ffmpeg's version; None where it or ffprobe is missing."""
-    from ..media.ffmpeg_tool import available, run_tool
+    from ..media.film.tool import available, run_tool
 
     if not available():
         return None

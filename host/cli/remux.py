@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from ..media.remux import RemuxReport
+    from ..media.film.remux import RemuxReport
 
 __all__ = ["command"]
 
@@ -33,7 +33,7 @@ def command(film: str, sound: str, output: str, as_json: bool, **options: Any) -
     Everything else is copied packet for packet, and checked: the hashes of all copied streams must be equal
     before and after. Needs ffmpeg.
     """
-    from ..media.remux import remux
+    from ..media.film.remux import remux
 
     report = remux(film, sound, output, **options)
     if as_json:

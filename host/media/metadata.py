@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from .bext import Bext
+    from .wave.bext import Bext
 
 __all__ = ["Metadata", "Timecode"]
 

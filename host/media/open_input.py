@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, BinaryIO
 from ...kernels.pcm import ENCODINGS
 from ..contract.audio import Layout
 from ..contract.errors import MediaError
-from . import ffmpeg
 from .bytes_in import FileBytes, PipeBytes
 from .channels import ChannelOrder
+from .film import ffmpeg
 from .pcm_reader import PcmReader, partial_sample
 from .read_ahead import ReadAhead
 from .sndfile_reader import NoLengthError, NotSndfileError, SndfileReader
-from .wave_reader import NotPcmError, is_wave, open_wave
+from .wave.reader import NotPcmError, is_wave, open_wave
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -11,11 +11,11 @@ import numpy as np
 
 from ...kernels.pcm import decode
 from ..contract.errors import MediaError
-from .bext import split_tags
-from .carried_chunks import understood
 from .channels import MASK_TAG, ChannelOrder, by_count, flac, vorbis
 from .flac_blocks import read_blocks
 from .metadata import Metadata
+from .wave.bext import split_tags
+from .wave.carried_chunks import understood
 from .whole import NO_LENGTH, fault, shortened
 
 if TYPE_CHECKING:

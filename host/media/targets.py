@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from ..contract.errors import MediaError
 from .atomic import why_not
-from .bext import bext_tags
-from .carried_chunks import chunks_of
 from .channels import MASK_TAG, flac
 from .encoder import BITS
 from .flac_blocks import carried, room_for, write_blocks
-from .info_list import build_info
 from .sndfile_reader import for_libsndfile
+from .wave.bext import bext_tags
+from .wave.carried_chunks import chunks_of
+from .wave.info_list import build_info
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from .encoder import Encoder
     from .metadata import Metadata
     from .pipes import PipeOut
-    from .wave_head import WaveHead
+    from .wave.head import WaveHead
 
 __all__ = ["FlacTarget", "PipeTarget", "Target", "WaveTarget", "with_notes"]
 

@@ -15,8 +15,8 @@ from .encoder import BITS, ENCODINGS, Dither, Encoder, OnClip
 from .metadata import Metadata
 from .sndfile_reader import for_libsndfile
 from .targets import FlacTarget, PipeTarget, Target, WaveTarget, refuse_flac
-from .wave_head import WaveHead
-from .wave_reader import open_wave
+from .wave.head import WaveHead
+from .wave.reader import open_wave
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -11,19 +11,26 @@ from .memory import f32, f64, i16, i32, inline, u8
 __all__ = ["decode", "dither", "first_non_finite", "interleave", "pack", "quantise"]
 
 
+@inline
+def _largest(words: Any) -> Any:
+    """The largest magnitude among float32 seen as integers, which sort as the numbers do."""
+    largest = np.int32(0)
+    for i in range(len(words)):
+        magnitude = words[i] & np.int32(0x7FFFFFFF)
+        largest = max(largest, magnitude)
+    return largest
+
+
 def first_non_finite(x: Any, channels: Any, n: Any, stride: Any) -> Any:
     """Index of the first sample of any channel that is NaN or infinite, or -1."""
-    # The exponent is all ones in NaN and infinity alone; x - x is NaN there and 0 elsewhere, so a sum
-    # tells without a branch per sample, and only a block that has one is searched.
+    # The exponent is all ones in NaN and infinity alone. A maximum of integers runs in vectors, where a sum
+    # of floats could not; only a block that has one is searched.
     earliest = n
     for c in range(channels):
-        row = f32(x + c * stride, n)
-        total = np.float32(0)
-        for i in range(n):
-            total += row[i] - row[i]
-        if total != 0:
+        words = i32(x + c * stride, n)
+        if _largest(words) >= 0x7F800000:
             for i in range(n):
-                if row[i] - row[i] != 0:
+                if (words[i] & 0x7FFFFFFF) >= 0x7F800000:
                     earliest = min(earliest, i)
                     break
     return earliest if earliest < n else -1

@@ -6,8 +6,8 @@ import re
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from ..contract.errors import MediaError
-from .ffmpeg_tool import reason, run_tool, tool, url
+from ...contract.errors import MediaError
+from .tool import reason, run_tool, tool, url
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

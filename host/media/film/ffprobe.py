@@ -8,10 +8,10 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..contract.errors import MediaError
+from ...contract.errors import MediaError
 from .container import AudioTrack, Chapter, Container, Stream
-from .ffmpeg_tool import reason, run_tool, tool, url
 from .mov_channels import pcm_speakers
+from .tool import reason, run_tool, tool, url
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -8,8 +8,8 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass
 
-from ...kernels.pcm import ENCODINGS
-from .channels import ChannelOrder, by_count, by_mask
+from ....kernels.pcm import ENCODINGS
+from ..channels import ChannelOrder, by_count, by_mask
 
 __all__ = ["WaveFormat", "build_format", "parse_format"]
 

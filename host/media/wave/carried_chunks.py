@@ -9,7 +9,7 @@ from .bext import build_bext, parse_bext
 from .info_list import parse_info
 
 if TYPE_CHECKING:
-    from .metadata import Metadata
+    from ..metadata import Metadata
 
 __all__ = ["CARRIED", "chunks_of", "understood"]
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from fractions import Fraction
 
-from ..contract.errors import MediaError
+from ...contract.errors import MediaError
 
 __all__ = ["from_frames", "from_samples", "to_frames", "to_samples"]
 

@@ -8,12 +8,12 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..contract.errors import MediaError
-from .atomic import AtomicFile, why_not
-from .ffmpeg_tool import reason, run_tool, tool, url
+from ...contract.errors import MediaError
+from ..atomic import AtomicFile, why_not
 from .ffprobe import probe
 from .remux_check import check_copy, exact_length, hashes_of, samples_hash
 from .remux_codec import Coding, coding_for
+from .tool import reason, run_tool, tool, url
 
 if TYPE_CHECKING:
     from .container import AudioTrack, Container, Stream

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ..contract.audio import Layout
-from ..contract.errors import MediaError
-from .channels import ChannelOrder, by_count, by_mask
+from ...contract.audio import Layout
+from ...contract.errors import MediaError
+from ..channels import ChannelOrder, by_count, by_mask
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ..contract.errors import MediaError
+from ...contract.errors import MediaError
 
 if TYPE_CHECKING:
     from pathlib import Path

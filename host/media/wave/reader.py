@@ -5,16 +5,16 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from ..contract.errors import MediaError
+from ...contract.errors import MediaError
+from ..metadata import Metadata
+from ..pcm_reader import PcmReader, partial_sample
+from ..whole import shortened
 from .carried_chunks import CARRIED, understood
-from .metadata import Metadata
-from .pcm_reader import PcmReader, partial_sample
+from .format import WaveFormat, parse_format
 from .riff import CHUNK_LIMIT, FORMS, UNSAID, Chunk, Ds64, parse_ds64, unknown_size, walk
-from .wave_format import WaveFormat, parse_format
-from .whole import shortened
 
 if TYPE_CHECKING:
-    from .bytes_in import ByteInput
+    from ..bytes_in import ByteInput
 
 __all__ = ["NotPcmError", "is_wave", "open_wave"]
 

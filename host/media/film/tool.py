@@ -8,7 +8,7 @@ import shutil
 import subprocess
 from typing import TYPE_CHECKING
 
-from ..contract.errors import MediaError
+from ...contract.errors import MediaError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

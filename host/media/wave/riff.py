@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from .bytes_in import ByteInput
+    from ..bytes_in import ByteInput
 
 __all__ = [
     "CHUNK_LIMIT",

@@ -10,21 +10,21 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..contract.errors import MediaError
-from .bext import Bext
+from ...contract.errors import MediaError
+from ..metadata import Metadata, Timecode
+from ..pcm_reader import PcmReader
+from ..wave.bext import Bext
+from ..whole import shortened
 from .container import AudioTrack, Container, channel_order
-from .ffmpeg_tool import available, environment, reason, tool, url
 from .ffprobe import probe
-from .metadata import Metadata, Timecode
-from .pcm_reader import PcmReader
 from .timecode import to_samples
-from .whole import shortened
+from .tool import available, environment, reason, tool, url
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from fractions import Fraction
 
-    from .channels import ChannelOrder
+    from ..channels import ChannelOrder
 
 __all__ = ["AudioTrack", "Container", "TrackReader", "available", "decode_command", "open_track", "probe"]
 

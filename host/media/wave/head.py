@@ -5,15 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ...kernels.pcm import ENCODINGS
+from ....kernels.pcm import ENCODINGS
 from .carried_chunks import chunks_of
+from .format import build_format
 from .info_list import build_info
 from .riff import UNSAID, chunk, ds64_body, file_head
-from .wave_format import build_format
 
 if TYPE_CHECKING:
-    from .channels import ChannelOrder
-    from .metadata import Metadata
+    from ..channels import ChannelOrder
+    from ..metadata import Metadata
 
 __all__ = ["RIFF_LIMIT", "WaveHead"]
 
