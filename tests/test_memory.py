@@ -19,6 +19,8 @@ LIMIT = 32 << 20
 RENDER = """
 import json, os, sys
 import unbraid
+from unbraid.host import RenderOptions
+from unbraid.host.media.open_input import InputForm
 
 def resident():
     with open("/proc/self/statm") as file:
@@ -26,12 +28,14 @@ def resident():
 
 seen = []
 def progress(done, total):
-    if not seen or done - seen[-1][0] > total // 500:
+    if not seen or done - seen[-1][0] > (total // 500 or 100_000):
         seen.append((done, resident()))
 
 graph = unbraid.Graph()
 graph.output("out", graph.node("quiet", "gain", graph.input("mix"), gain=-6.0))
-report = unbraid.render(graph, sys.argv[1], sys.argv[2], progress=progress)
+raw = InputForm(raw="s16le", rate=48000, channels="1") if sys.argv[1] == "-" else InputForm()
+options = RenderOptions(source=raw)
+report = unbraid.render(graph, sys.argv[1], sys.argv[2], options=options, progress=progress)
 after_start = next(size for done, size in seen if done > seen[-1][0] // 100)
 peak = max(size for _, size in seen)
 length = report.outputs[0].length
@@ -70,6 +74,17 @@ def growth(folder: Path, hours: float) -> dict[str, float]:
 
 def test_half_an_hour_needs_no_more_memory_than_its_beginning(tmp_path: Path) -> None:
     assert growth(tmp_path, 0.5)["growth"] <= LIMIT
+
+
+def test_half_an_hour_through_a_pipe_needs_no_more_either(tmp_path: Path) -> None:
+    samples = RATE * 1800
+    command = [sys.executable, "-c", RENDER, "-", str(tmp_path / "out")]
+    silence = subprocess.Popen(["head", "-c", str(2 * samples), "/dev/zero"], stdout=subprocess.PIPE)
+    done = subprocess.run(command, stdin=silence.stdout, capture_output=True, text=True, check=True)
+    silence.communicate()
+    found = json.loads(done.stdout)
+    assert found["length"] == samples
+    assert found["growth"] <= LIMIT
 
 
 @pytest.mark.soak

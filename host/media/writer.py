@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from ..contract.errors import MediaError
 from .atomic import AtomicFile, why_not
 from .bytes_in import FileBytes
@@ -155,6 +153,11 @@ class FileWriter(_Written):
             raise MediaError(f"{self.path}: holds {held} of {self.encoder.written} samples: {why}")
         self.check_length()
 
+    @property
+    def partial(self) -> Path:
+        """Where it is being written."""
+        return self._atomic.partial
+
     def _held(self) -> int | None:
         """Return how many samples the finished file says it holds."""
         partial = self._atomic.partial
@@ -242,75 +245,6 @@ class PipeWriter(_Written):
         self._target.close()
 
 
-class _FloatIfClipped:
-    """A file that is FLOAT if a sample clipped, and otherwise what was asked: known only at its end.
-
-    It is written as FLOAT, and rewritten when nothing clipped; so both are exact.
-    """
-
-    def __init__(self, path: Path, form: OutputForm, *, overwrite: bool) -> None:
-        from dataclasses import replace
-
-        if form.form not in {"wav", "rf64", "bw64"}:
-            raise MediaError(f"{path}: {form.form} cannot turn to FLOAT when samples clip; choose WAV")
-        self.path, self.name = path, str(path)
-        self._form, self._overwrite = form, overwrite
-        self._counter = replace(form, dither="none", on_clip="clip").encoder(self.name)
-        self._file = FileWriter(path, replace(form, subtype="FLOAT"), overwrite=overwrite)
-        self.warnings = self._file.warnings
-
-    @property
-    def clipped(self) -> int:
-        return 0  # nothing is held at full scale in the end
-
-    @property
-    def subtype(self) -> str:
-        return self._file.subtype
-
-    @property
-    def length(self) -> int | None:
-        return self._file.length
-
-    def write(self, block: Array) -> None:
-        self._counter.values(block)
-        self._file.write(block)
-
-    def finish(self, notes: Sequence[str] = ()) -> None:
-        self._file.finish(notes)
-        if self._counter.clipped:
-            self.warnings.append(
-                f"{self.path}: {self._counter.clipped} samples are beyond full scale, so it is FLOAT, not "
-                f"{self._form.subtype}"
-            )
-            return
-        exact = FileWriter(self.path, self._form, overwrite=self._overwrite)
-        try:
-            self._copy(exact)
-            exact.finish(notes)
-        except BaseException:
-            exact.abort()
-            raise
-        self._file.abort()
-        exact.warnings = self.warnings
-        self._file = exact
-
-    def _copy(self, target: FileWriter) -> None:
-        data = FileBytes(self._file._atomic.partial.open("rb", buffering=0))  # noqa: SLF001 - its other half
-        reader = open_wave(self.name, data)
-        block = np.empty((reader.layout.channels, 1 << 14), np.float32)
-        try:
-            while count := reader.read(block):
-                target.write(block[:, :count])
-        finally:
-            reader.close()
-
-    def commit(self) -> None:
-        self._file.commit()
-
-    def abort(self) -> None:
-        self._file.abort()
-
-
 def open_writer(path: Path, form: OutputForm, *, overwrite: bool = False) -> Writer:
     """Return the writer of one output file.
 
@@ -318,5 +252,7 @@ def open_writer(path: Path, form: OutputForm, *, overwrite: bool = False) -> Wri
         MediaError: see `FileWriter`.
     """
     if form.on_clip == "float" and RAW.get(form.form, form.subtype) in BITS:
-        return _FloatIfClipped(path, form, overwrite=overwrite)
+        from .float_if_clipped import FloatIfClipped
+
+        return FloatIfClipped(path, form, overwrite=overwrite)
     return FileWriter(path, form, overwrite=overwrite)
