@@ -458,6 +458,29 @@ def test_an_existing_output_is_replaced_when_asked(tmp_path: Path, registry: Reg
     assert names(tmp_path) == ["in.out.wav", "in.wav"]
 
 
+def test_what_was_replaced_comes_back_when_a_later_output_fails(
+    tmp_path: Path, registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first output has its name already when the second cannot get its own."""
+    source = wav(tmp_path / "in.wav")
+    for name in ("left", "right"):
+        (tmp_path / f"in.{name}.wav").write_text(f"my {name}")
+    commit, calls = FileWriter.commit, []
+
+    def second_fails(self: FileWriter) -> None:
+        calls.append(self)
+        if len(calls) == 2:
+            raise MediaError("told to fail")
+        commit(self)
+
+    monkeypatch.setattr(FileWriter, "commit", second_fails)
+    with pytest.raises(MediaError, match="told to fail"):
+        render(two_ears(), source, tmp_path, options=RenderOptions(overwrite=True), registry=registry)
+    assert (tmp_path / "in.left.wav").read_text() == "my left"
+    assert (tmp_path / "in.right.wav").read_text() == "my right"
+    assert names(tmp_path) == ["in.left.wav", "in.right.wav", "in.wav"]
+
+
 def test_a_failed_render_leaves_the_file_it_would_have_replaced(tmp_path: Path, registry: Registry) -> None:
     source = wav(tmp_path / "in.wav")
     (tmp_path / "in.out.wav").write_text("mine")

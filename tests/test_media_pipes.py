@@ -336,6 +336,75 @@ def test_what_is_late_is_drained_at_the_end(here: Path, registry: Registry, tmp_
 # Endings
 
 
+def test_an_interrupt_while_a_pipe_is_being_delivered_is_no_success(here: Path) -> None:
+    """The render is done, but nobody has taken the output; no file may claim otherwise."""
+    os.mkfifo("o.fifo")
+    ours = start("render", "ears.yaml", "in.wav", "--to", "left=o.fifo", "-o", "o", stdin=subprocess.DEVNULL)
+    time.sleep(2)
+    ours.send_signal(signal.SIGINT)
+    ours.communicate(timeout=20)
+    assert ours.returncode == 130
+    assert not Path("o").exists()
+
+
+def test_a_pipe_whose_header_says_too_little_is_an_error(here: Path) -> None:
+    data = Path("in.wav").read_bytes()
+    at = data.index(b"data") + 4
+    short = data[:at] + (6 * 100).to_bytes(4, "little") + data[at + 4 :]
+    done = run("render", "unity.yaml", "-", "-o", "o", stdin=short)
+    assert done.returncode == 1
+    assert "declares 100 samples, but 59900 more follow" in done.stderr.decode()
+    assert not Path("o").exists()
+
+
+@pytest.mark.parametrize("place", ["/dev/stdout", "/dev/fd/1"])
+def test_standard_output_by_its_other_names_holds_sound_alone(here: Path, place: str) -> None:
+    done = run("render", "unity.yaml", "in.wav", "--to", f"out={place}")
+    assert done.returncode == 0, done.stderr
+    assert int.from_bytes(done.stdout[4:8], "little") == len(done.stdout) - 8
+    np.testing.assert_array_equal(decoded(done.stdout, here), noise())
+
+
+def test_one_fifo_for_two_outputs_is_refused(here: Path) -> None:
+    os.mkfifo("o.fifo")
+    done = run("render", "ears.yaml", "in.wav", "--to", "left=o.fifo", "--to", "right=o.fifo")
+    assert done.returncode == 1
+    assert "is the place of left and of right" in done.stderr.decode()
+
+
+@pytest.mark.parametrize("raw", [True, False])
+def test_a_program_that_gave_no_sample_is_an_error(here: Path, raw: bool) -> None:
+    more = ["--raw", "s16le", "--rate", "48000", "--channels", "1"] if raw else []
+    done = run("render", "unity.yaml", "-", "-o", "o", *more, stdin=b"" if raw else _header())
+    assert done.returncode == 1
+    assert "gave no samples" in done.stderr.decode()
+    assert not Path("o").exists()
+
+
+@pytest.mark.parametrize(
+    ("line", "code", "says"),
+    [
+        ("- -o o <&-", 1, "is closed"),
+        ("in.wav -o o 2>&-", 0, ""),
+        ("in.wav -o o --seed 99999999999999999999999", 2, "--seed"),
+        ("in.wav -o o --output-rate 5000000000", 2, "--output-rate"),
+        ("in.wav -o o --json > /dev/full", 1, "No space left on device"),
+    ],
+)
+def test_closed_full_and_absurd_is_one_line(here: Path, line: str, code: int, says: str) -> None:
+    command = f'"{sys.executable}" -c "{UNBRAID[2]}" render unity.yaml {line}'
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False, timeout=LIMIT)
+    assert (done.returncode, "Traceback" in done.stderr) == (code, False)
+    assert says in done.stderr
+    assert len(done.stderr.splitlines()) <= 1
+
+
+def test_errors_in_json_stay_out_of_the_sound(here: Path) -> None:
+    done = run("render", "unity.yaml", "missing.wav", "-o", "-", "--json")
+    assert (done.returncode, done.stdout) == (1, b"")
+    assert "No such file" in json.loads(done.stderr)["error"]["message"]
+
+
 def test_a_reader_that_goes_away_ends_it_quietly_with_141(here: Path) -> None:
     soundfile.write("long.wav", noise(2_000_000), RATE, subtype="PCM_24")
     ours = start("render", "unity.yaml", "long.wav", "-o", "-", stdin=subprocess.DEVNULL)

@@ -126,6 +126,25 @@ def test_inputs_of_other_rates_are_brought_to_the_firsts_when_asked(
     np.testing.assert_array_equal(read(tmp_path / "o" / "a.b.wav"), one_shot(noise(44_100), 44_100, 48_000))
 
 
+@pytest.mark.parametrize("length", [352_789, 352_791, 352_792])
+def test_a_sample_of_rounding_does_not_keep_inputs_apart(
+    tmp_path: Path, registry: Registry, length: int
+) -> None:
+    """383,991 samples at 48 kHz are 352,791.7 at 44.1 kHz; programs round down, up or to the nearest."""
+    graph = Graph()
+    graph.output("a", graph.input("a"))
+    graph.output("b", graph.input("b"))
+    paths = {"a": write(tmp_path / "a.wav", noise(383_991, 1)), "b": tmp_path / "b.wav"}
+    write(tmp_path / "b.wav", noise(length, 1), 44_100)
+    options = RenderOptions(resample=True)
+    if length == 352_789:  # two samples are a difference, not a rounding
+        with pytest.raises(MediaError, match="must agree"):
+            render(graph, paths, tmp_path / "o", options=options, registry=registry)
+        return
+    report = render(graph, paths, tmp_path / "o", options=options, registry=registry)
+    assert [output.length for output in report.outputs] == [383_991, 383_991]
+
+
 @pytest.mark.parametrize(("source", "target"), [(1, 48_000), (48_000, 1), (48_000, 2_000_000)])
 def test_rates_no_resampler_should_be_asked_for_are_refused(source: int, target: int) -> None:
     with pytest.raises(MediaError, match="1000 to 1536000 Hz"):

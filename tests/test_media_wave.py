@@ -303,9 +303,9 @@ FINE: dict[str, bytes] = {
     "a fmt of 18 bytes": riff(chunk(b"fmt ", fmt() + b"\0\0"), DATA),
     "extensible": riff(chunk(b"fmt ", extensible(0x3)), DATA),
     "chunks around": riff(
-        chunk(b"JUNK", bytes(28)), FMT, chunk(b"note", b"odd"), DATA, chunk(b"id3 ", b"\1" * 9)
+        chunk(b"JUNK", bytes(28)), FMT, chunk(b"FLLR", b"odd"), DATA, chunk(b"PEAK", b"\1" * 9)
     ),
-    "the last chunk lacks its padding": riff(FMT, DATA, chunk(b"note", b"odd"))[:-1],
+    "the last chunk lacks its padding": riff(FMT, DATA, chunk(b"FLLR", b"odd"))[:-1],
     "RF64": riff(ds64(0, len(SOUND)), FMT, chunk(b"data", SOUND, 0xFFFFFFFF), form=b"RF64", size=0xFFFFFFFF),
     "RF64 with 32-bit sizes": riff(ds64(0, len(SOUND)), FMT, DATA, form=b"RF64", size=0xFFFFFFFF),
     "RF64 whose ds64 counts other samples": riff(
@@ -319,11 +319,6 @@ FINE: dict[str, bytes] = {
         form=b"BW64",
         size=0xFFFFFFFF,
     ),
-    "RF64 from a pipe": riff(
-        ds64(0, 0), FMT, chunk(b"data", SOUND, 0xFFFFFFFF), form=b"RF64", size=0xFFFFFFFF
-    ),
-    "from a pipe": riff(FMT, chunk(b"data", SOUND, 0xFFFFFFFF), size=0xFFFFFFFF),
-    "from a pipe, as sox has it": riff(FMT, chunk(b"data", SOUND, 0x7FFFF000), size=0x7FFFF024),
 }
 
 
@@ -332,6 +327,32 @@ def test_what_is_odd_but_true_is_read_without_a_word(tmp_path: Path, kind: str) 
     found, source = read(put(tmp_path / "in.wav", FINE[kind]))
     np.testing.assert_array_equal(found, noise())
     assert (source.warnings, source.salvaged, source.rate) == ([], None, RATE)
+
+
+#: Written into a pipe, then kept as a file.
+PIPED = {
+    "RF64 from a pipe": riff(
+        ds64(0, 0), FMT, chunk(b"data", SOUND, 0xFFFFFFFF), form=b"RF64", size=0xFFFFFFFF
+    ),
+    "from a pipe": riff(FMT, chunk(b"data", SOUND, 0xFFFFFFFF), size=0xFFFFFFFF),
+    "from a pipe, as sox has it": riff(FMT, chunk(b"data", SOUND, 0x7FFFF000), size=0x7FFFF024),
+}
+
+
+@pytest.mark.parametrize("kind", PIPED)
+def test_what_a_pipe_left_is_read_to_its_end_and_told(tmp_path: Path, kind: str) -> None:
+    """A copy of a large file that broke off would look the same."""
+    found, source = read(put(tmp_path / "in.wav", PIPED[kind]))
+    np.testing.assert_array_equal(found, noise())
+    assert len(source.warnings) == 1
+    assert "does not say how long it is" in source.warnings[0]
+
+
+def test_chunks_and_tags_that_do_not_travel_are_told(tmp_path: Path, registry: Registry) -> None:
+    info = chunk(b"LIST", b"INFO" + chunk(b"INAM", b"Rain\0"))
+    put(tmp_path / "in.wav", riff(FMT, DATA, chunk(b"cart", b"ad"), chunk(b"_PMX", b"xml "), info))
+    report = render(unity(), tmp_path / "in.wav", tmp_path / "o", registry=registry)
+    assert any("do not carry: 'cart', '_PMX'" in line for line in report.warnings)
 
 
 @pytest.mark.parametrize("behind", [b"", chunk(b"LIST", b"INFO" + chunk(b"INAM", b"Rain\0"))])

@@ -11,8 +11,10 @@ import json
 import os
 import signal
 import sys
+import threading
 from contextlib import contextmanager
 from importlib import import_module
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -89,6 +91,7 @@ def main(arguments: list[str] | None = None) -> None:
     if isinstance(sys.stdout, io.TextIOWrapper):  # a file's name may hold bytes that are no text
         sys.stdout.reconfigure(errors="backslashreplace")
     code = 0
+    _end_tidily()
     try:
         result = cli.main(arguments, prog_name="unbraid", standalone_mode=False)
         code = result if isinstance(result, int) else 0
@@ -112,7 +115,20 @@ def main(arguments: list[str] | None = None) -> None:
     except (BrokenPipeError, _PipeClosedError):
         _forget_stdout()
         code = 128 + signal.SIGPIPE
+    except OSError as error:  # /dev/full: whatever else has to do with files is a typed error
+        _tell(error, f"{error.filename or 'standard output'}: {error.strerror}", as_json=False)
+        _forget_stdout()
+        code = 1
     sys.exit(code)
+
+
+def _end_tidily() -> None:
+    """Let a request to end, or a terminal that closes, clean up as Ctrl-C does."""
+    if threading.current_thread() is not threading.main_thread():
+        return  # handlers belong to the main thread
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) == signal.SIG_DFL:
+            signal.signal(number, signal.default_int_handler)
 
 
 def _forget_stdout() -> None:
@@ -130,7 +146,11 @@ def _tell(error: BaseException, text: str, *, as_json: bool) -> None:
     if as_json:
         data: dict[str, Any] = {"kind": type(error).__name__, "message": text}
         data["problems"] = [str(problem) for problem in getattr(error, "problems", ())]
-        click.echo(json.dumps({"error": data}))
+        # Where the sound goes to standard output, nothing else may.
+        arguments = sys.argv[1:]
+        taken = any(a in {"-o-", "--output=-"} or a.endswith("=-") for a in arguments)
+        taken |= any(pair in {("-o", "-"), ("--output", "-")} for pair in pairwise(arguments))
+        click.echo(json.dumps({"error": data}), err=taken)
         return
     for line in text.splitlines():
         click.echo(f"unbraid: {line}", err=True)

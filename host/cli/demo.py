@@ -98,6 +98,7 @@ def _write(path: Path, signal: npt.NDArray[np.float32], *, overwrite: bool) -> N
         writer.write(signal)
         writer.finish()
         writer.commit()
+        writer.settle()
     except BaseException:
         writer.abort()
         raise

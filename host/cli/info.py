@@ -56,9 +56,29 @@ def _data(source: Source, length: int | None) -> dict[str, Any]:
         "seconds": None if length is None else length / source.rate,
         "subtype": source.subtype,
         "salvaged": source.salvaged,
+        "tracks": _tracks(source),
         "metadata": source.metadata.as_data(),
         "warnings": source.warnings,
     }
+
+
+def _tracks(source: Source) -> list[dict[str, Any]]:
+    """Return the sounds that a film holds, the one that was opened marked."""
+    from ..media.film.ffmpeg import TrackReader
+
+    if not isinstance(source, TrackReader):
+        return []
+    return [
+        {
+            "number": track.number,
+            "codec": track.codec,
+            "layout": track.layout,
+            "language": track.language,
+            "title": track.title,
+            "opened": track.number == source.track.number,
+        }
+        for track in source.container.audio
+    ]
 
 
 def _tell(data: dict[str, Any]) -> None:
@@ -66,6 +86,10 @@ def _tell(data: dict[str, Any]) -> None:
     length = "" if data["length"] is None else f" ({data['length']} samples)"
     click.echo(f"{data['path']}: {data['format']}, {data['rate']} Hz, {data['layout']}, {seconds}{length}")
     click.echo(f"  kept by {data['subtype']}; channels {' '.join(data['roles'])}")
+    for track in data["tracks"]:
+        words = [track["codec"], track["layout"], track["language"], track["title"]]
+        mark = ", shown here" if track["opened"] else ""
+        click.echo(f"  track {track['number']}: {' '.join(filter(None, words))}{mark}")
     for name, value in data["metadata"].items():
         if not isinstance(value, dict):
             click.echo(f"  {name}: {value}")

@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 __all__ = ["command"]
 
 
+_RATES = click.IntRange(1_000, 1_536_000)
+_SEEDS = click.IntRange(0, (1 << 63) - 1)
+
+
 @click.command("render")
 @click.argument("graph")
 @click.argument("input_file", metavar="INPUT", required=False)
@@ -45,7 +49,9 @@ __all__ = ["command"]
     type=click.Choice(["PCM_16", "PCM_24", "PCM_32", "FLOAT"]),
     help="Sample format of the outputs.  [default: the graph's, else the input's]",
 )
-@click.option("--output-rate", type=click.IntRange(1), metavar="HZ", help="Rate of the outputs.")
+@click.option(
+    "--output-rate", type=click.IntRange(1_000, 1_536_000), metavar="HZ", help="Rate of the outputs."
+)
 @click.option(
     "--dither",
     type=click.Choice(["tpdf", "none"]),
@@ -76,12 +82,18 @@ __all__ = ["command"]
     type=click.Choice(["u8", "s16le", "s24le", "s32le", "f32le", "f64le"]),
     help="The input is samples without a header; needs --rate and --channels.",
 )
-@click.option("--rate", type=click.IntRange(1), metavar="HZ", help="Rate of a raw input.")
+@click.option("--rate", type=click.IntRange(1, 1_536_000), metavar="HZ", help="Rate of a raw input.")
 @click.option("--channels", metavar="N|LAYOUT", help="Channels of a raw input: a number, or 5.1, 7.1 ...")
 @click.option(
     "--block", type=click.IntRange(1, 1 << 20), default=8192, show_default=True, help="Samples at a time."
 )
-@click.option("--seed", type=int, default=0, show_default=True, help="For plugins that draw random numbers.")
+@click.option(
+    "--seed",
+    type=click.IntRange(0, (1 << 63) - 1),
+    default=0,
+    show_default=True,
+    help="For plugins that draw random numbers.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
 def command(
     graph: str,
@@ -108,7 +120,10 @@ def command(
         apply_setting(loaded, setting)
     paths = _inputs(loaded, input_file, inputs)
     places = _pairs("--to", named)
-    as_json, to_stderr = options.pop("as_json"), "-" in {folder, *places.values()}
+    as_json, to_stderr = (
+        options.pop("as_json"),
+        not {"-", "/dev/stdout", "/dev/fd/1"}.isdisjoint({folder, *places.values()}),
+    )
     with _cancel_on_interrupt() as cancelled, _progress(quiet=as_json) as progress:
         report = render(
             loaded,
@@ -196,7 +211,9 @@ def _cancel_on_interrupt() -> Iterator[Callable[[], bool]]:
             raise KeyboardInterrupt
         asked = True
 
-    handlers = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    handlers = {
+        number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    }
     try:
         yield lambda: asked
     finally:
@@ -207,7 +224,7 @@ def _cancel_on_interrupt() -> Iterator[Callable[[], bool]]:
 @contextmanager
 def _progress(*, quiet: bool) -> Iterator[Callable[[int, int], None] | None]:
     """A bar with time left on a terminal; nothing elsewhere."""
-    if quiet or not sys.stderr.isatty():
+    if quiet or sys.stderr is None or not sys.stderr.isatty():
         yield None
         return
     from rich.console import Console

@@ -46,6 +46,8 @@ class Inputs:
         Raises:
             MediaError: one cannot be read, or they do not fit each other.
         """
+        if sum(str(path) == "-" for path in paths.values()) > 1:
+            raise MediaError("standard input can be one input only; give the others files or FIFOs")
         for name, path in paths.items():
             self.paths[name] = str(path)
             self.files[name] = self.sources[name] = open_input(path, form, stop=stop)
@@ -55,7 +57,7 @@ class Inputs:
                 continue
             if not resample:
                 raise self._differ(source, "rate", "Hz", "; or pass --resample")
-            self.sources[name] = Resampled(source, first.rate)
+            self.sources[name] = Resampled(source, first.rate, first.length)
         for source in self.sources.values():
             if None not in {source.length, first.length} and source.length != first.length:
                 raise self._differ(source, "length", "samples", "")
@@ -82,6 +84,11 @@ class Inputs:
     def live(self) -> bool:
         """Whether a program that may still be at work gives one of them."""
         return any(source.live for source in self.sources.values())
+
+    def must_have_given(self, length: int | None) -> None:
+        """Raise `MediaError` when a program gave no sample at all: it must have failed."""
+        if length == 0 and self.live:
+            raise MediaError(f"{self.first.name}: gave no samples; see whether the program before it failed")
 
     def notes(self) -> list[str]:
         """Return what outputs made from damaged files must say; final once all is read.

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from ..contract.errors import UnbraidError
 from ..media.open_input import InputForm
+from ..media.resample import HIGHEST, LOWEST
 from ..media.writer import FORMS
 
 if TYPE_CHECKING:
@@ -67,6 +68,11 @@ class RenderOptions:
             if getattr(self, name) not in allowed:
                 raise UnbraidError(f"{name} is {getattr(self, name)!r}, not {' or '.join(allowed)}")
         check_block(self.max_block)
+        if type(self.seed) is not int or not 0 <= self.seed < 1 << 63:
+            raise UnbraidError(f"seed is {self.seed!r}; it is a whole number from 0 to 2^63 - 1")
+        rate = self.output_rate
+        if rate is not None and (type(rate) is not int or not LOWEST <= rate <= HIGHEST):
+            raise UnbraidError(f"output_rate is {rate!r}; rates are {LOWEST} to {HIGHEST} Hz")
 
 
 def check_block(max_block: int) -> None:

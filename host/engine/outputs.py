@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +16,7 @@ from ..media.joined import JoinedWriter
 from ..media.paths import inside
 from ..media.pipes import is_pipe
 from ..media.resample import ResampledWriter, resampled_length
+from ..media.wave.info_list import unnamed
 from ..media.write_behind import WriteBehind
 from ..media.writer import RAW, OutputForm, PipeWriter, open_writer
 from .options import OutputReport
@@ -73,7 +75,7 @@ class Outputs:
             raise self._problem(
                 f"the output {', '.join(rest)} has no place", "pass -o DIR, or --to NAME=FILE"
             )
-        streams = [name for name, place in named.items() if str(place) == _STREAM]
+        streams = [name for name, place in named.items() if _descriptor(place) == 1]
         if str(folder) == _STREAM:
             streams += rest
         elif rest:
@@ -82,7 +84,7 @@ class Outputs:
             if name in streams:
                 continue
             place = Path(named[name]) if name in named else self._in_folder(Path(str(folder)), name)
-            self._open_one(name, place, named=name in named)
+            self._open_one(name, place, _descriptor(named[name]) if name in named else None, name in named)
         if streams:
             self._open_stream(streams)
 
@@ -137,15 +139,26 @@ class Outputs:
             bits=BITS.get(form.subtype, 32),
             same_layout=form.layout == self.inputs.first.layout,
         )
-        for line in given.lost(kept):
-            if line not in self.warnings:
-                self.warnings.append(line)
+        lost = given.lost(kept)
+        left = [tag for tag in unnamed(kept.tags) if tag != "encoder"]
+        if left and form.form in {"wav", "rf64", "bw64"}:
+            lost.append(f"tags that WAV has no place for are not carried: {', '.join(left)}")
+        self.warnings += [line for line in lost if line not in self.warnings]
         own = {"software", "encoder"} & kept.tags.keys()
         return replace(kept, tags={**kept.tags, **dict.fromkeys(own, software)})
 
-    def _open_one(self, name: str, path: Path, *, named: bool) -> None:
+    def _open_one(self, name: str, path: Path, descriptor: int | None, named: bool) -> None:  # noqa: FBT001
         form = self._form(name)
+        if descriptor is not None:
+            pipe = PipeWriter(str(path), form, descriptor, cancelled=self.cancelled)
+            self.writers[name] = (pipe, path, form)
+            self._piped.add(name)
+            self.sinks[name] = self._at_rate(pipe, form)
+            return
         # /dev/stdout and /dev/fd/63 are links to pipes; but a link in the folder leads where nobody asked.
+        for other, (_, place, _) in self.writers.items():
+            if _one_place(path, place):
+                raise MediaError(f"{path}: is the place of {other} and of {name}; give each a file")
         if is_pipe(path) and (named or not path.is_symlink()):
             writer: Writer = PipeWriter(str(path), form, path, cancelled=self.cancelled)
             self._piped.add(name)
@@ -153,9 +166,6 @@ class Outputs:
             for source in self.inputs.paths.values():
                 if _same(path, source):
                     raise MediaError(f"{path}: is an input of this render; choose another folder with -o")
-            for other, (_, place, _) in self.writers.items():
-                if _one_place(path, place):
-                    raise MediaError(f"{path}: is the place of {other} and of {name}; give each a file")
             writer = WriteBehind(
                 open_writer(path, form, overwrite=self.options.overwrite), form.layout.channels
             )
@@ -216,6 +226,8 @@ class Outputs:
             for name, sink in self.sinks.items():
                 if (name in self._piped) is pipes:
                     sink.commit()
+        for sink in self.sinks.values():
+            sink.settle()
 
     def abort(self) -> None:
         """Leave nothing."""
@@ -245,6 +257,17 @@ class Outputs:
 def _one_place(path: Path, other: Path) -> bool:
     """Return whether two names stand for one file to come."""
     return path.name == other.name and _same(path.parent, str(other.parent))
+
+
+def _descriptor(path: str | Path) -> int | None:
+    """Return the open descriptor that a name stands for, as a shell gives them; 1 is standard output.
+
+    Only ``-`` itself does: ``./-`` is a file.
+    """
+    if str(path) in {_STREAM, "/dev/stdout"}:
+        return 1
+    found = re.fullmatch(r"/(?:dev|proc/self)/fd/([0-9]{1,6})", str(path))
+    return int(found[1]) if found else None
 
 
 def _same(path: Path, other: str) -> bool:

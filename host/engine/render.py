@@ -90,6 +90,7 @@ def render(
             outputs.open(folder, to or {})
             drive.sinks = outputs.sinks
             drive.run()
+            files.must_have_given(drive.length)
             outputs.commit(files.notes())
     except BaseException as error:
         if outputs is not None:

@@ -36,6 +36,7 @@ class AtomicFile:
             raise MediaError(f"{path}: is a folder; move it away, or choose another folder with -o")
         self._named = False
         self.partial = path.with_name(f".unbraid-{secrets.token_hex(8)}.partial")
+        self._old, self._kept = self.partial.with_suffix(".replaced"), False
         try:
             os.close(os.open(self.partial, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
         except (OSError, ValueError) as error:
@@ -61,23 +62,41 @@ class AtomicFile:
         """
         try:
             if self._overwrite:
+                self._keep_old()
                 self.partial.replace(self.path)
             else:
                 _rename_to_free_name(self.partial, self.path)
             self._named = True
-            _sync(self.path.parent)
+            with contextlib.suppress(PermissionError):  # a drop folder, which may be written but not read
+                _sync(self.path.parent)
         except FileExistsError:
             raise MediaError(f"{self.path}: appeared while rendering; it was left as it is") from None
         except OSError as error:
             raise MediaError(f"{self.path}: cannot be renamed into place: {error.strerror}") from None
 
+    def _keep_old(self) -> None:
+        """Give what is about to be replaced a hidden second name, where the file system has such."""
+        with contextlib.suppress(OSError):
+            os.link(self.path, self._old, follow_symlinks=False)
+            self._kept = True
+
+    def settle(self) -> None:
+        """Let go of what `commit` replaced: everything that belongs together stands."""
+        if self._kept:
+            with contextlib.suppress(OSError):
+                self._old.unlink(missing_ok=True)
+
     def abort(self) -> None:
-        """Remove what was written, even if `commit` gave it its name; what it replaced does not return."""
+        """Remove what was written, even if `commit` gave it its name, and bring back what it replaced."""
         with contextlib.suppress(OSError):
             self.partial.unlink(missing_ok=True)
         if self._named:
             with contextlib.suppress(OSError):
-                self.path.unlink(missing_ok=True)
+                if self._kept:
+                    self._old.replace(self.path)
+                else:
+                    self.path.unlink(missing_ok=True)
+        self.settle()
 
 
 def why_not(path: Path, error: BaseException) -> str:

@@ -148,11 +148,17 @@ class PipeBytes:
         while self.position < position and self.read(min(position - self.position, _PIECE)):
             pass
 
-    def drain(self) -> None:
-        """Take what still comes, so that the program before the pipe ends in peace; waits at most 1 s."""
-        piece = memoryview(bytearray(_PIECE))
+    def drain(self) -> tuple[bytes, int]:
+        """Take what still comes, so that the program before the pipe ends in peace; waits at most 1 s.
+
+        Returns:
+            The first bytes of it, up to 64 KiB, and how many there were.
+        """
+        piece, start, first = memoryview(bytearray(_PIECE)), self.position, b""
         while not self._ended and not self._stop() and self._poll.poll(1000):
-            self.readinto(piece)
+            came = self.readinto(piece)
+            first += bytes(piece[: min(came, _PIECE - len(first))])
+        return first, self.position - start
 
     def forget(self) -> bytes:
         """Return all that was read so far, and keep no more; what was only peeked at is still to come."""

@@ -39,7 +39,8 @@ class FloatIfClipped(Around):
             raise MediaError(f"{path}: {form.form} cannot turn to FLOAT when samples clip; choose WAV")
         self.path, self._form, self._overwrite = path, form, overwrite
         self._counter = replace(form, dither="none", on_clip="clip").encoder(str(path))
-        self._float = FileWriter(path, replace(form, subtype="FLOAT"), overwrite=overwrite)
+        whole = replace(form, subtype="FLOAT", metadata=form.metadata.as_float())
+        self._float = FileWriter(path, whole, overwrite=overwrite)
         super().__init__(self._float)
 
     @property

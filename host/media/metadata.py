@@ -14,6 +14,13 @@ if TYPE_CHECKING:
 __all__ = ["Metadata", "Timecode"]
 
 _RATE = re.compile(rb"(<FILE_SAMPLE_RATE>)[^<]*(</FILE_SAMPLE_RATE>)")
+_TIME = tuple(
+    re.compile(rb"(<BWF_TIME_REFERENCE_%s>)[^<]*(</BWF_TIME_REFERENCE_%s>)" % (part, part))
+    for part in (b"HIGH", b"LOW")
+)
+_TRACKS = re.compile(rb"\s*<TRACK_LIST>.*?</TRACK_LIST>", re.DOTALL)
+#: The last line of a coding history: its coding, its width, and what follows.
+_LAST_STEP = re.compile(r"A=PCM(,F=\d+),W=\d+(?=[^\r\n]*\s*\Z)")
 _DEPTH = re.compile(rb"(<AUDIO_BIT_DEPTH>)[^<]*(</AUDIO_BIT_DEPTH>)")
 
 
@@ -66,6 +73,9 @@ class Metadata:
             return self
         bext = None if self.bext is None else self.bext.at_rate(source, target)
         ixml = None if self.ixml is None else _RATE.sub(rb"\g<1>%d\g<2>" % target, self.ixml)
+        if ixml is not None and bext is not None:
+            for element, value in zip(_TIME, divmod(bext.time_reference, 1 << 32), strict=True):
+                ixml = element.sub(rb"\g<1>%d\g<2>" % value, ixml)
         return replace(self, bext=bext, ixml=ixml, cue=None, adtl=None)
 
     def passed_on(self, *, step: str, bits: int, same_layout: bool) -> Metadata:
@@ -80,13 +90,27 @@ class Metadata:
         bext = None if self.bext is None else self.bext.passed_on(step)
         ixml = None if self.ixml is None else _DEPTH.sub(rb"\g<1>%d\g<2>" % bits, self.ixml)
         kept = replace(self, bext=bext, ixml=ixml)
-        return kept if same_layout else replace(kept, axml=None, chna=None, mask=0)
+        if same_layout:
+            return kept
+        # iXML lists the input's tracks; what it says of scene, take and time stays true.
+        ixml = None if ixml is None else _TRACKS.sub(b"", ixml)
+        return replace(kept, axml=None, chna=None, mask=0, ixml=ixml)
+
+    def as_float(self) -> Metadata:
+        """Return it for an output that became FLOAT although integers were asked for."""
+        bext = self.bext
+        if bext is not None:
+            bext = replace(bext, coding_history=_LAST_STEP.sub(r"A=FLOAT\1", bext.coding_history))
+        ixml = None if self.ixml is None else _DEPTH.sub(rb"\g<1>32\g<2>", self.ixml)
+        return replace(self, bext=bext, ixml=ixml)
 
     def lost(self, kept: Metadata) -> list[str]:
         """Return a line for each thing that is here and not in what was ``kept``."""
         lines = []
         if (self.cue is not None or self.adtl is not None) and kept.cue is None and kept.adtl is None:
             lines.append("cue points count samples of the input's rate and are not carried to another")
+        if self.bext is not None and (any(self.bext.umid) or self.bext.has_loudness):
+            lines.append("UMID and loudness in bext are those of the input's samples and are not carried")
         if (self.axml is not None or self.chna is not None) and kept.axml is None and kept.chna is None:
             lines.append("ADM metadata (axml, chna) names the input's channels and is not carried")
         return lines

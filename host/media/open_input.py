@@ -83,6 +83,10 @@ def open_input(
     form = form or InputForm()
     name = str(where)
     if name == "-":
+        try:
+            os.fstat(0)
+        except OSError:
+            raise MediaError("standard input: is closed; put a program that gives sound before") from None
         if os.isatty(0):
             raise MediaError("standard input: is a terminal; put a program that gives sound before the pipe")
         return _open_pipe("standard input", PipeBytes(0, stop=stop, own=False), form)
@@ -152,7 +156,7 @@ def _open_pipe(name: str, data: PipeBytes, form: InputForm) -> Source:
             pass
         else:
             data.forget()
-            reader.live, reader.at_end = True, data.drain
+            reader.live = True
             return reader
     return _spooled(name, data, form)
 

@@ -13,7 +13,7 @@ from collections import deque
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..contract.errors import MediaError, ReaderGoneError
+from ..contract.errors import Cancelled, MediaError, ReaderGoneError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -66,6 +66,8 @@ class PipeOut:
             while self._held >= _HELD and self._error is None and not self._cancelled():
                 self._change.wait(_TICK)
             self._raise()
+            if self._held >= _HELD:
+                raise Cancelled("cancelled; what has left through a pipe cannot be taken back")
             self._queue.append(data)
             self._held += len(data)
             self._change.notify_all()
@@ -81,11 +83,15 @@ class PipeOut:
 
         Raises:
             ReaderGoneError: whoever read has closed before.
+            Cancelled: it was told to give up.
         """
         while self._thread.is_alive() and not self._cancelled():
             self._thread.join(_TICK)
+        undelivered = self._thread.is_alive()
         self.abort()
         self._raise()
+        if undelivered:
+            raise Cancelled("cancelled; what has left through a pipe cannot be taken back")
 
     def abort(self) -> None:
         """Close without waiting for a reader."""

@@ -24,7 +24,16 @@ if TYPE_CHECKING:
     from .sink import Writer
     from .source import Source
 
-__all__ = ["Resampled", "ResampledWriter", "Resampler", "lead_in", "resampled_length", "soxr_stream"]
+__all__ = [
+    "HIGHEST",
+    "LOWEST",
+    "Resampled",
+    "ResampledWriter",
+    "Resampler",
+    "lead_in",
+    "resampled_length",
+    "soxr_stream",
+]
 
 _LEAD = 256
 LOWEST, HIGHEST = 1_000, 1_536_000
@@ -95,21 +104,31 @@ class Resampler:
         self._given += out.shape[1]
         return out
 
-    def finish(self) -> Array:
-        """Return the rest, so that the whole has `resampled_length`."""
-        left = resampled_length(self._taken, self._source, self._target) - self._given
+    def finish(self, length: int | None = None) -> Array:
+        """Return the rest, so that the whole has ``length`` samples; by default `resampled_length`."""
+        whole = resampled_length(self._taken, self._source, self._target) if length is None else length
+        left = max(0, whole - self._given)
         out = self._feed(np.zeros((self._channels, self._lead), np.float32), last=True)
         return out[:, :left]
 
 
 class Resampled:
-    """A source at another rate."""
+    """A source at another rate.
 
-    def __init__(self, source: Source, rate: int) -> None:
+    Args:
+        source: what to resample.
+        rate: Hz.
+        length: of another signal; taken for this one's where it is a sample more or less, since programs
+            round the length of a resampled sound up, down or to the nearest.
+    """
+
+    def __init__(self, source: Source, rate: int, length: int | None = None) -> None:
         self._source = source
         self.name, self.layout, self.rate = source.name, source.layout, rate
         self.subtype, self.form, self.metadata = source.subtype, source.form, _moved(source, rate)
         self.length = None if source.length is None else resampled_length(source.length, source.rate, rate)
+        if self.length is not None and length is not None and abs(self.length - length) <= 1:
+            self.length = length
         self.warnings, self.live = source.warnings, source.live
         channels = source.layout.channels
         self._resampler = Resampler(source.rate, rate, channels, source.name)
@@ -140,7 +159,7 @@ class Resampled:
         if count == self._in.shape[1]:
             return ready
         self._ended = True
-        return np.concatenate([ready, self._resampler.finish()], axis=1)
+        return np.concatenate([ready, self._resampler.finish(self.length)], axis=1)
 
     def close(self) -> None:
         """Close the source."""

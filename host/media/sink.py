@@ -49,8 +49,11 @@ class Writer(Protocol):
     def commit(self) -> None:
         """Give it its name."""
 
+    def settle(self) -> None:
+        """Let go of what `commit` replaced, once all that belongs together stands."""
+
     def abort(self) -> None:
-        """Leave nothing."""
+        """Leave nothing, and bring back what was replaced."""
 
 
 class Around:
@@ -95,6 +98,10 @@ class Around:
     def commit(self) -> None:
         """Commit the writer."""
         self.writer.commit()
+
+    def settle(self) -> None:
+        """Settle the writer."""
+        self.writer.settle()
 
     def abort(self) -> None:
         """Abort the writer."""

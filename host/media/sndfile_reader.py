@@ -16,7 +16,7 @@ from .flac_blocks import read_blocks
 from .metadata import Metadata
 from .wave.bext import split_tags
 from .wave.carried_chunks import understood
-from .whole import NO_LENGTH, fault, shortened
+from .whole import NO_LENGTH, REMEDY, fault, shortened
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,7 +29,6 @@ __all__ = ["NoLengthError", "NotSndfileError", "SndfileReader", "for_libsndfile"
 _UNKNOWN = (1 << 63) - 1
 # libsndfile reads whole blocks many times faster than crumbs.
 _CHUNK = 8192
-_SALVAGE = "copy or export it again, or take what is there with --salvage"
 _SUBTYPE_OUT = {
     "PCM_S8": "PCM_16",
     "PCM_U8": "PCM_16",
@@ -110,7 +109,7 @@ class SndfileReader:
         if not wrong:
             return
         if self._salvage and (self.declared is None or self.declared > 0) and wrong != NO_LENGTH:
-            self.warnings.append(f"{self.name}: {wrong}")
+            self.warnings.append(f"{self.name}: {wrong.removesuffix(f'; {REMEDY}')}")
             self._stated = stated
             return
         self.close()
@@ -153,7 +152,7 @@ class SndfileReader:
         except (soundfile.SoundFileError, RuntimeError) as error:
             if not self._salvage:
                 total = "" if self.declared is None else f" of {self.declared}"
-                text = f"{self.name}: damaged after sample {at}{total} ({_text(error)}); {_SALVAGE}"
+                text = f"{self.name}: damaged after sample {at}{total} ({_text(error)}); {REMEDY}"
                 raise MediaError(text) from None
             chunk = self._up_to_damage(at)
             self._ended = True

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, BinaryIO, Literal
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["NO_LENGTH", "fault", "shortened"]
+__all__ = ["NO_LENGTH", "REMEDY", "fault", "shortened"]
 
 _ORDERS: dict[bytes, Literal["little", "big"]] = {
     b"RIFF": "little",
@@ -17,17 +17,16 @@ _ORDERS: dict[bytes, Literal["little", "big"]] = {
 }
 _WIDTHS = {"PCM_S8": 1, "PCM_U8": 1, "PCM_16": 2, "PCM_24": 3, "PCM_32": 4, "FLOAT": 4, "DOUBLE": 8}
 NO_LENGTH = "is an MP3 that does not state its length; convert it to WAV"
-_NO_END = "breaks off before its last page; copy or export it again"
+#: What to do about a file that is not whole.
+REMEDY = "copy or export it again, or take what is there with --salvage"
+_NO_END = f"breaks off before its last page; {REMEDY}"
 _PAGE = 1 << 16  # no Ogg page is longer
 _MOST_CHUNKS = 4096  # no honest file has more
 
 
 def shortened(declared: int, held: int) -> str:
     """Return the sentence about a file that ends too early."""
-    return (
-        f"declares {declared} samples but ends after {held}: {declared - held} are missing; "
-        "copy or export it again"
-    )
+    return f"declares {declared} samples but ends after {held}: {declared - held} are missing; {REMEDY}"
 
 
 def fault(path: Path, *, subtype: str, channels: int, frames: int) -> tuple[str, int | None]:
@@ -50,7 +49,7 @@ def fault(path: Path, *, subtype: str, channels: int, frames: int) -> tuple[str,
     if end is None or end <= size:
         return "", frames
     if subtype not in _WIDTHS:
-        return f"lacks the last {end - size} bytes of its sound; copy or export it again", None
+        return f"lacks the last {end - size} bytes of its sound; {REMEDY}", None
     # In whole samples: a file may lack a part of its last one and still hold `frames`.
     missing = -(-(end - size) // (_WIDTHS[subtype] * channels))
     return shortened(frames + missing, frames), frames + missing

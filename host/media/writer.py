@@ -184,8 +184,12 @@ class FileWriter(_Written):
         """
         self._atomic.commit()
 
+    def settle(self) -> None:
+        """Let go of what `commit` replaced."""
+        self._atomic.settle()
+
     def abort(self) -> None:
-        """Remove what was written, even if `commit` gave it its name; what it replaced does not return."""
+        """Remove what was written, even if `commit` gave it its name, and bring back what it replaced."""
         self._target.close()
         self._atomic.abort()
 
@@ -239,6 +243,9 @@ class PipeWriter(_Written):
             ReaderGoneError: it has closed the pipe before.
         """
         self._target.deliver()
+
+    def settle(self) -> None:
+        """Nothing was replaced."""
 
     def abort(self) -> None:
         """Close, complete or not."""

@@ -14,7 +14,7 @@ from ...contract.errors import MediaError
 from ..metadata import Metadata, Timecode
 from ..pcm_reader import PcmReader
 from ..wave.bext import Bext
-from ..whole import shortened
+from ..whole import REMEDY, shortened
 from .container import AudioTrack, Container, channel_order
 from .ffprobe import probe
 from .timecode import to_samples
@@ -172,15 +172,15 @@ class TrackReader(PcmReader):
 
     def _judge(self, fault: str) -> None:
         declared = self._declared_samples()
-        text = f"after sample {self._done} ffmpeg found damage ({fault}); copy or export it again"
+        text = f"after sample {self._done} ffmpeg found damage ({fault}); {REMEDY}"
         if declared is not None and declared - self._done > self._tolerance():
             text = shortened(declared, self._done) + (f" (ffmpeg: {fault})" if fault else "")
         elif not fault:
             return
         text = f"{self.name}: track {self.track.number} {text}"
         if not self._salvage:
-            raise MediaError(f"{text}, or take what is there with --salvage")
-        self.warnings.append(text)
+            raise MediaError(text)
+        self.warnings.append(text.replace(f"; {REMEDY}", ""))
         self.salvaged = (declared, self._done)
 
     def _tolerance(self) -> int:
@@ -220,7 +220,13 @@ def open_track(
             f"{path}: track {chosen} cannot be decoded by {program}; choose another track, or convert to WAV"
         )
     order = channel_order(chosen.layout, chosen.channels, chosen.codec)
-    return TrackReader(name or str(path), container, chosen, order=order, salvage=salvage)
+    reader = TrackReader(name or str(path), container, chosen, order=order, salvage=salvage)
+    if track is None and len(container.audio) > 1:
+        count = len(container.audio)
+        reader.warnings.append(
+            f"{reader.name}: has {count} sounds; the default one, track {chosen.number}, was taken"
+        )
+    return reader
 
 
 def decode_command(container: Container, track: AudioTrack, *, salvage: bool = False) -> list[str]:

@@ -153,6 +153,7 @@ def remux(
         file.sync()
         copied, warnings = _verify(plan, file.partial, output)
         file.commit()
+        file.settle()
     except BaseException:
         file.abort()
         raise

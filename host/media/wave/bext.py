@@ -44,6 +44,11 @@ class Bext:
     loudness: tuple[int, ...] = (_UNSET,) * 5
     coding_history: str = ""
 
+    @property
+    def has_loudness(self) -> bool:
+        """Whether a loudness is stated."""
+        return any(value != _UNSET for value in self.loudness)
+
     def at_rate(self, source: int, target: int) -> Bext:
         """Return the same moment counted in samples of another rate, the nearest."""
         return replace(self, time_reference=(2 * self.time_reference * target + source) // (2 * source))

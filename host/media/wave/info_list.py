@@ -13,7 +13,7 @@ from .riff import chunk
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["build_info", "info_name", "parse_info"]
+__all__ = ["build_info", "info_name", "parse_info", "unnamed"]
 
 #: RIFF's ids by the names of Vorbis comments.
 _IDS = {
@@ -58,6 +58,16 @@ def build_info(tags: Mapping[str, str]) -> bytes:
         if identifier is not None and text:
             entries.append(chunk(identifier, text.encode("utf-8", "surrogateescape") + b"\0"))
     return chunk(b"LIST", b"INFO" + b"".join(entries)) if entries else b""
+
+
+def unnamed(tags: Mapping[str, str]) -> list[str]:
+    """Return the tags that RIFF has no id for, which a LIST chunk therefore leaves out.
+
+    Example:
+        >>> unnamed({"title": "Rain", "composer": "Trad.", "IENG": "A. N."})
+        ['composer']
+    """
+    return [name for name in tags if name not in _IDS and not _OWN_ID.fullmatch(name)]
 
 
 def _text(raw: bytes) -> str:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from ...contract.errors import MediaError
+from ..bytes_in import PipeBytes
 from ..metadata import Metadata
 from ..pcm_reader import PcmReader, partial_sample
-from ..whole import shortened
+from ..whole import REMEDY, shortened
 from .carried_chunks import CARRIED, understood
 from .format import WaveFormat, parse_format
 from .riff import CHUNK_LIMIT, FORMS, UNSAID, Chunk, Ds64, parse_ds64, unknown_size, walk
@@ -21,7 +23,8 @@ __all__ = ["NotPcmError", "is_wave", "open_wave"]
 #: Where the sound of a pipe must have begun: what stands before is kept, and a size that lies has no end.
 _LATEST = 4 * CHUNK_LIMIT
 _READ = {b"ds64", b"fmt ", *CARRIED}
-_SALVAGE = "copy or export it again, or take what is there with --salvage"
+#: What says nothing beyond the samples: sizes, padding, peaks, overviews.
+_SILENT = {b"data", b"fact", b"JUNK", b"junk", b"PAD ", b"FLLR", b"filr", b"PEAK", b"LGWV", b"ovvw", b"levl"}
 
 
 class NotPcmError(Exception):
@@ -43,10 +46,13 @@ class _Header:
         self.sound: Chunk | None = None
         self.metadata = Metadata()
         self.warnings: list[str] = []
+        self.left_out: list[bytes] = []
 
     def take(self, found: Chunk, data: ByteInput) -> None:
         """Read the body of a chunk that says something."""
         if found.name not in _READ:
+            if found.name not in _SILENT and found.name not in self.left_out:
+                self.left_out.append(found.name)
             return
         if found.size > CHUNK_LIMIT:
             self.warnings.append(
@@ -106,6 +112,9 @@ def _open(name: str, data: ByteInput, *, salvage: bool) -> PcmReader:
     else:
         declared, held = _over_file(header, data, salvage=salvage)
     kind, sound = _known(header)
+    if header.left_out:
+        names = ", ".join(repr(name.decode("latin-1")) for name in header.left_out[:12])
+        header.warnings.append(f"{name}: chunks that outputs do not carry: {names}")
     data.skip_to(sound.start)
     reader = PcmReader(
         name,
@@ -120,7 +129,23 @@ def _open(name: str, data: ByteInput, *, salvage: bool) -> PcmReader:
         salvage=salvage and declared == held != 0,
     )
     reader.salvaged = None if held is None or declared == held else (declared, held)
+    if isinstance(data, PipeBytes):
+        reader.at_end = partial(_behind, name, data, kind, sound)
     return reader
+
+
+def _behind(name: str, pipe: PipeBytes, kind: WaveFormat, sound: Chunk) -> None:
+    """Take what follows the sound on a pipe, and see that it is chunks, not more sound."""
+    first, count = pipe.drain()
+    head = first[sound.size % kind.frame + sound.size % 2 :][:8]
+    size = int.from_bytes(head[4:], "little")
+    is_chunk = len(head) == 8 and all(32 <= letter < 127 for letter in head[:4]) and size <= count
+    if is_chunk or count < max(1, kind.rate // 10) * kind.frame:
+        return
+    raise MediaError(
+        f"{name}: declares {sound.size // kind.frame} samples, but {count // kind.frame} more follow that "
+        "belong to no chunk, so its header is wrong; write it into a file, and take it with --salvage"
+    )
 
 
 def _known(header: _Header) -> tuple[WaveFormat, Chunk]:
@@ -185,7 +210,7 @@ def _over_file(header: _Header, data: ByteInput, *, salvage: bool) -> tuple[int,
     if not salvage:
         raise header.fail(
             f"declares {declared} samples, but {beyond // kind.frame} more follow that belong to no chunk, "
-            f"so its header is wrong; {_SALVAGE}"
+            f"so its header is wrong; {REMEDY}"
         )
     return declared, held
 
@@ -198,11 +223,10 @@ def _is_open(header: _Header, sound: Chunk) -> bool:
 
 
 def _note_open(header: _Header) -> None:
-    """Warn of an RF64 that lacks its sizes; 0, or as many as 64 bits hold, says that it was a pipe."""
-    if header.form != b"RIFF" and (header.ds64 is None or header.ds64.data not in {0, (1 << 64) - 1}):
-        header.warnings.append(
-            f"{header.name}: no ds64 chunk says how long its sound is, so all that follows is taken for it"
-        )
+    """Warn that nothing says how long the sound should have been: a copy that broke off would look so too."""
+    lacks = header.form != b"RIFF" and (header.ds64 is None or header.ds64.data not in {0, (1 << 64) - 1})
+    what = "no ds64 chunk says how long its sound is" if lacks else "its header does not say how long it is"
+    header.warnings.append(f"{header.name}: {what}, so all that follows is taken for its sound")
 
 
 def _size(data: ByteInput) -> int:
