@@ -6,8 +6,11 @@ import json
 import os
 import re
 import shutil
+import signal
 import struct
 import subprocess
+import sys
+import time
 from contextlib import closing
 from fractions import Fraction
 from pathlib import Path
@@ -890,3 +893,23 @@ def test_a_language_that_the_container_has_no_code_for_is_a_warning(tmp_path: Pa
     source = film(tmp_path / "film.mov", [sound], "-c:a", "pcm_s16le")
     report = remux(source, sound, tmp_path / "out.mov", language="gsw")
     assert ["'gsw'" in line for line in report.warnings] == [True]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+def test_a_remux_that_is_told_to_end_leaves_nothing_behind(tmp_path: Path, number: int) -> None:
+    picture = ["-f", "lavfi", "-i", "testsrc=size=320x240:rate=25:duration=8", "-c:v", "rawvideo"]
+    tone = ["-f", "lavfi", "-i", "sine=frequency=300:duration=8", "-c:a", "pcm_s24le"]
+    film, sound = tmp_path / "film.mov", tmp_path / "sound.wav"
+    for target, what in ((film, [*picture[:4], *tone[:4], *picture[4:], *tone[4:]]), (sound, tone)):
+        subprocess.run(["ffmpeg", "-v", "error", *what, str(target)], check=True)
+    main = "from unbraid.host.cli import main; main()"
+    out = tmp_path / "new.mov"
+    ours = subprocess.Popen([sys.executable, "-c", main, "remux", str(film), str(sound), "-o", str(out)])
+    until = time.monotonic() + 20
+    while not list(tmp_path.glob(".unbraid-*")) and ours.poll() is None:
+        assert time.monotonic() < until, "nothing is being written"
+        time.sleep(0.005)
+    ours.send_signal(number)
+    assert ours.wait(20) in {130, 0}  # 0: it was done before it heard
+    assert not list(tmp_path.glob(".unbraid-*"))
+    assert out.exists() == (ours.returncode == 0)

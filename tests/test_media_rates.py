@@ -297,3 +297,35 @@ def test_float_wav_has_the_same_bytes_in_every_run(tmp_path: Path, registry: Reg
     for name in "ab":
         render(unity(), source, tmp_path / name, registry=registry)
     assert (tmp_path / "a" / "in.out.wav").read_bytes() == (tmp_path / "b" / "in.out.wav").read_bytes()
+
+
+def test_what_an_output_says_of_itself_is_true_of_it(tmp_path: Path, registry: Registry) -> None:
+    """A file that became FLOAT, at another rate, with other channels than the input's."""
+    ixml = (
+        b"<BWFXML><FILE_SAMPLE_RATE>48000</FILE_SAMPLE_RATE><AUDIO_BIT_DEPTH>24</AUDIO_BIT_DEPTH>"
+        b"<BWF_TIME_REFERENCE_LOW>48000</BWF_TIME_REFERENCE_LOW>"
+        b"<BWF_TIME_REFERENCE_HIGH>0</BWF_TIME_REFERENCE_HIGH>"
+        b"<SCENE>7</SCENE><TRACK_LIST><TRACK_COUNT>2</TRACK_COUNT></TRACK_LIST></BWFXML>"
+    )
+    metadata = Metadata(bext=Bext(time_reference=48_000, umid=b"\1" * 64), ixml=ixml)
+    form = OutputForm(RATE, Layout.parse("stereo"), 4800, "PCM_24", metadata=metadata)
+    writer = FileWriter(tmp_path / "in.wav", form)
+    writer.write(np.full((2, 4800), 0.9, np.float32))
+    writer.finish()
+    writer.commit()
+    graph = Graph()
+    ears = graph.node("ears", "split", graph.input("mix"), layout="stereo")
+    graph.output("left", graph.node("loud", "gain", ears["L"], gain=6.0))
+    options = RenderOptions(output_rate=96_000, on_clip="float")
+    report = render(graph, tmp_path / "in.wav", tmp_path / "o", options=options, registry=registry)
+    assert report.outputs[0].subtype == "FLOAT"
+    assert any("UMID" in line for line in report.warnings)
+    result = open_input(tmp_path / "o" / "in.left.wav")
+    result.close()
+    assert result.metadata.bext is not None
+    assert result.metadata.bext.umid == bytes(64)
+    assert result.metadata.bext.coding_history.startswith("A=FLOAT,F=96000,M=mono,T=Unbraid")
+    told = result.metadata.ixml or b""
+    for true in (b">96000</FILE_SAMPLE", b">32</AUDIO_BIT", b">96000</BWF_TIME_REFERENCE_LOW", b"<SCENE>7<"):
+        assert true in told
+    assert b"TRACK_COUNT" not in told
