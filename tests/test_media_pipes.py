@@ -336,11 +336,19 @@ def test_what_is_late_is_drained_at_the_end(here: Path, registry: Registry, tmp_
 # Endings
 
 
+def _wait_for_partial(folder: Path) -> None:
+    """Wait until a render has opened its outputs."""
+    until = time.monotonic() + 30
+    while not list(folder.glob("o/.unbraid-*.partial")):
+        assert time.monotonic() < until, "nothing is being written"
+        time.sleep(0.02)
+
+
 def test_an_interrupt_while_a_pipe_is_being_delivered_is_no_success(here: Path) -> None:
     """The render is done, but nobody has taken the output; no file may claim otherwise."""
     os.mkfifo("o.fifo")
     ours = start("render", "ears.yaml", "in.wav", "--to", "left=o.fifo", "-o", "o", stdin=subprocess.DEVNULL)
-    time.sleep(2)
+    _wait_for_partial(here)
     ours.send_signal(signal.SIGINT)
     ours.communicate(timeout=20)
     assert ours.returncode == 130
@@ -458,8 +466,8 @@ def test_an_interrupt_ends_an_endless_input_and_completes_the_files(here: Path) 
 def test_an_interrupt_while_nobody_reads_the_fifo_ends_it_at_once(here: Path) -> None:
     soundfile.write("long.wav", noise(4_000_000), RATE, subtype="PCM_24")
     os.mkfifo("o.fifo")
-    ours = start("render", "unity.yaml", "long.wav", "--to", "out=o.fifo")
-    time.sleep(2)
+    ours = start("render", "ears.yaml", "long.wav", "--to", "left=o.fifo", "-o", "o")
+    _wait_for_partial(here)
     ours.send_signal(signal.SIGINT)
     assert ours.wait(20) == 130
     ours.communicate()
