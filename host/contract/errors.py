@@ -19,6 +19,7 @@ __all__ = [
     "GraphError",
     "LayoutRefusedError",
     "MediaError",
+    "MediaRequestError",
     "NodeError",
     "Place",
     "PluginError",
@@ -93,6 +94,12 @@ class MediaError(UnbraidError):
 
     def __init__(self, message: str) -> None:
         super().__init__(plain(message))
+
+
+class MediaRequestError(MediaError):
+    """What is asked of a file or stream cannot be: a track that is not there, a format that has no pipes."""
+
+    exit_code = 2
 
 
 class ReaderGoneError(MediaError):

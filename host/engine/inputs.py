@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..contract.errors import MediaError
+from ..contract.errors import MediaError, MediaRequestError
 from ..media.open_input import InputForm, open_input
 from ..media.resample import Resampled
 from .options import InputReport
@@ -47,7 +47,7 @@ class Inputs:
             MediaError: one cannot be read, or they do not fit each other.
         """
         if sum(str(path) == "-" for path in paths.values()) > 1:
-            raise MediaError("standard input can be one input only; give the others files or FIFOs")
+            raise MediaRequestError("standard input can be one input only; give the others files or FIFOs")
         for name, path in paths.items():
             self.paths[name] = str(path)
             self.files[name] = self.sources[name] = open_input(path, form, stop=stop)

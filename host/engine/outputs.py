@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..contract.audio import Layout
-from ..contract.errors import GraphError, MediaError, Place, Problem, nearest
+from ..contract.errors import GraphError, MediaError, MediaRequestError, Place, Problem, nearest
 from ..media.encoder import BITS
 from ..media.joined import JoinedWriter
 from ..media.paths import inside
@@ -158,7 +158,7 @@ class Outputs:
         # /dev/stdout and /dev/fd/63 are links to pipes; but a link in the folder leads where nobody asked.
         for other, (_, place, _) in self.writers.items():
             if _one_place(path, place):
-                raise MediaError(f"{path}: is the place of {other} and of {name}; give each a file")
+                raise MediaRequestError(f"{path}: is the place of {other} and of {name}; give each a file")
         if is_pipe(path) and (named or not path.is_symlink()):
             writer: Writer = PipeWriter(str(path), form, path, cancelled=self.cancelled)
             self._piped.add(name)

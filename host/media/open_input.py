@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from ...kernels.pcm import ENCODINGS
 from ..contract.audio import Layout
-from ..contract.errors import MediaError
+from ..contract.errors import MediaError, MediaRequestError
 from .bytes_in import FileBytes, PipeBytes
 from .channels import ChannelOrder
 from .film import ffmpeg
@@ -50,14 +50,18 @@ class InputForm:
     def __post_init__(self) -> None:
         if self.raw is None:
             if self.rate is not None or self.channels is not None:
-                raise MediaError("rate and channels are those of raw samples; say which with --raw f32le")
+                raise MediaRequestError(
+                    "rate and channels belong to raw samples; say which with --raw f32le"
+                )
             return
         if self.raw not in ENCODINGS:
-            raise MediaError(f"raw samples of {self.raw!r} are unknown; choose {', '.join(ENCODINGS)}")
+            raise MediaRequestError(f"raw samples of {self.raw!r} are unknown; choose {', '.join(ENCODINGS)}")
         if self.rate is None or self.channels is None:
-            raise MediaError(f"raw {self.raw} says neither rate nor channels; give --rate and --channels")
+            raise MediaRequestError(
+                f"raw {self.raw} lacks its rate or channels; give --rate and --channels"
+            )
         if self.rate < 1:
-            raise MediaError(f"a rate of {self.rate} Hz cannot be")
+            raise MediaRequestError(f"a rate of {self.rate} Hz cannot be")
 
     def order(self) -> ChannelOrder:
         """Return the order of raw channels."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from ..contract.errors import MediaError
+from ..contract.errors import MediaError, MediaRequestError
 from .atomic import AtomicFile, why_not
 from .bytes_in import FileBytes
 from .channels import for_file
@@ -213,10 +213,12 @@ class PipeWriter(_Written):
         from .pipes import PipeOut
 
         if form.form == "flac":
-            raise MediaError(f"{name}: FLAC is not written into a pipe; choose --format wav, or a file")
+            raise MediaRequestError(
+                f"{name}: FLAC is not written into a pipe; choose --format wav or a file"
+            )
         super().__init__(name, form)
         if form.on_clip == "float" and self.subtype in BITS:
-            raise MediaError(
+            raise MediaRequestError(
                 f"{name}: a pipe cannot turn from {self.subtype} to FLOAT when samples clip; "
                 "choose --subtype FLOAT"
             )

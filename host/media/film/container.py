@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ...contract.audio import Layout
-from ...contract.errors import MediaError
+from ...contract.errors import MediaError, MediaRequestError
 from ..channels import ChannelOrder, by_count, by_mask
 
 if TYPE_CHECKING:
@@ -186,7 +186,7 @@ class Container:
         if number is not None:
             if 1 <= number <= len(self.audio):
                 return self.audio[number - 1]
-            raise MediaError(
+            raise MediaRequestError(
                 f"{self.path}: has no audio track {number}; choose --track 1 to {len(self.audio)} ({listed})"
             )
         default = [track for track in self.audio if track.default]
@@ -194,7 +194,7 @@ class Container:
             return self.audio[0]
         if len(default) == 1:
             return default[0]
-        raise MediaError(
+        raise MediaRequestError(
             f"{self.path}: has {len(self.audio)} audio tracks; choose one with --track N ({listed})"
         )
 
