@@ -50,16 +50,12 @@ class InputForm:
     def __post_init__(self) -> None:
         if self.raw is None:
             if self.rate is not None or self.channels is not None:
-                raise MediaRequestError(
-                    "rate and channels belong to raw samples; say which with --raw f32le"
-                )
+                raise MediaRequestError("rate and channels belong to raw samples; say which with --raw f32le")
             return
         if self.raw not in ENCODINGS:
             raise MediaRequestError(f"raw samples of {self.raw!r} are unknown; choose {', '.join(ENCODINGS)}")
         if self.rate is None or self.channels is None:
-            raise MediaRequestError(
-                f"raw {self.raw} lacks its rate or channels; give --rate and --channels"
-            )
+            raise MediaRequestError(f"raw {self.raw} lacks its rate or channels; give --rate and --channels")
         if self.rate < 1:
             raise MediaRequestError(f"a rate of {self.rate} Hz cannot be")
 

@@ -213,9 +213,7 @@ class PipeWriter(_Written):
         from .pipes import PipeOut
 
         if form.form == "flac":
-            raise MediaRequestError(
-                f"{name}: FLAC is not written into a pipe; choose --format wav or a file"
-            )
+            raise MediaRequestError(f"{name}: FLAC is not written into a pipe; choose --format wav or a file")
         super().__init__(name, form)
         if form.on_clip == "float" and self.subtype in BITS:
             raise MediaRequestError(
