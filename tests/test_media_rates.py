@@ -326,6 +326,6 @@ def test_what_an_output_says_of_itself_is_true_of_it(tmp_path: Path, registry: R
     assert result.metadata.bext.umid == bytes(64)
     assert result.metadata.bext.coding_history.startswith("A=FLOAT,F=96000,M=mono,T=Unbraid")
     told = result.metadata.ixml or b""
-    for true in (b">96000</FILE_SAMPLE", b">32</AUDIO_BIT", b">96000</BWF_TIME_REFERENCE_LOW", b"<SCENE>7<"):
-        assert true in told
+    for said in (b">96000</FILE_SAMPLE", b">32</AUDIO_BIT", b">96000</BWF_TIME_REFERENCE_LOW", b"<SCENE>7<"):
+        assert said in told
     assert b"TRACK_COUNT" not in told

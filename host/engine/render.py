@@ -97,21 +97,27 @@ def render(
             outputs.abort()
         registry.notify("unbraid_render_failed", error=error)
         raise
-    length = drive.length or 0
-    report = RenderReport(
-        graph=loaded.source,
-        inputs=files.reports(length),
-        outputs=outputs.reports(),
-        programme=length / checked.rate,
-        seconds=time.perf_counter() - started,
-        latency=drive.executor.plan.latency,
-        zeroed=drive.zeroed,
-        interrupted=files.live and asked(),
-        warnings=(*warnings, *files.warnings(), *outputs.warnings),
-    )
-    report = replace(report, warnings=tuple(plain(line) for line in report.warnings))
+    report = _report(loaded.source, files, drive, outputs, warnings)
+    report = replace(report, seconds=time.perf_counter() - started, interrupted=files.live and asked())
     complaints = registry.notify("unbraid_render_finished", report=report)
     return replace(report, warnings=(*report.warnings, *complaints))
+
+
+def _report(graph: str, files: Inputs, drive: Drive, outputs: Outputs, warnings: list[str]) -> RenderReport:
+    """Return what was done; how long it took and how it ended is for the caller to say."""
+    length = drive.length or 0
+    lines = (*warnings, *files.warnings(), *outputs.warnings)
+    return RenderReport(
+        graph=graph,
+        inputs=files.reports(length),
+        outputs=outputs.reports(),
+        programme=length / outputs.checked.rate,
+        seconds=0.0,
+        latency=drive.executor.plan.latency,
+        zeroed=drive.zeroed,
+        interrupted=False,
+        warnings=tuple(plain(line) for line in lines),
+    )
 
 
 def _prepare(
