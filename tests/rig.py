@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import numpy as np
 
 from unbraid.host.contract import (
+    AnalysisProcessor,
     BlockProcessor,
     CompiledProcessor,
     Params,
@@ -136,6 +137,93 @@ class LowHalf(CompiledProcessor[Params]):
         self.latency, self.tail = stream.latency, 512
 
 
+class PeakParams(Params, frozen=True):
+    """Parameters of `Peak`."""
+
+    fail: Annotated[str, param("the method that raises", fixed=True)] = ""
+
+
+class Peak(AnalysisProcessor[PeakParams]):
+    """Brings the highest sample of the programme to 1."""
+
+    def _may_fail(self, method: str) -> None:
+        if self.params.fail == method:
+            raise RuntimeError("told to fail")
+
+    def begin(self, number: int) -> None:
+        """Forget what was heard."""
+        self._may_fail("begin")
+        self._peak, self._heard = 0.0, 0
+
+    def analyse(self, ins: Mapping[str, npt.NDArray[np.float32]]) -> None:
+        """Find the peak."""
+        self._may_fail("analyse")
+        (block,) = ins.values()
+        assert block.flags.c_contiguous
+        assert not block.flags.writeable
+        self._peak = max(self._peak, float(np.abs(block).max(initial=0)))
+        self._heard += block.shape[1]
+
+    def finish(self) -> None:
+        """Do nothing."""
+        self._may_fail("finish")
+
+    def process(
+        self, ins: Mapping[str, npt.NDArray[np.float32]], outs: Mapping[str, npt.NDArray[np.float32]]
+    ) -> None:
+        """Divide."""
+        np.divide(ins["in"], np.float32(self._peak or 1), out=outs["out"])
+
+    def findings(self) -> dict[str, float | str]:
+        """Return the peak."""
+        return {"peak": self._peak, "heard": f"{self._heard} samples"}
+
+
+class Twice(AnalysisProcessor[Params]):
+    """Takes the programme's mean off, and divides by the peak of the rest, which takes a second pass."""
+
+    def begin(self, number: int) -> None:
+        """Note which pass it is."""
+        self._number = number
+        if number == 0:
+            self._sum, self._count = 0.0, 0
+        else:
+            self._mean, self._peak = np.float32(self._sum / self._count), np.float32(0)
+
+    def analyse(self, ins: Mapping[str, npt.NDArray[np.float32]]) -> None:
+        """Sum, then look for the peak."""
+        block = ins["in"]
+        if self._number == 0:
+            self._sum += float(block.sum(dtype=np.float64))
+            self._count += block.size
+        else:
+            self._peak = max(self._peak, np.abs(block - self._mean).max(initial=0))
+
+    def process(
+        self, ins: Mapping[str, npt.NDArray[np.float32]], outs: Mapping[str, npt.NDArray[np.float32]]
+    ) -> None:
+        """Centre and divide."""
+        outs["out"][:] = (ins["in"] - self._mean) / self._peak
+
+
+class Same(AnalysisProcessor[Params]):
+    """Its first input, if both were the same all along; else NaN."""
+
+    def begin(self, number: int) -> None:
+        """Trust."""
+        self._same = True
+
+    def analyse(self, ins: Mapping[str, npt.NDArray[np.float32]]) -> None:
+        """Compare."""
+        self._same = self._same and np.array_equal(ins["in"], ins["other"])
+
+    def process(
+        self, ins: Mapping[str, npt.NDArray[np.float32]], outs: Mapping[str, npt.NDArray[np.float32]]
+    ) -> None:
+        """Copy."""
+        outs["out"][:] = ins["in"] if self._same else np.nan
+
+
 def _card(plugin: str, cls: type, **more: object) -> PluginCard:
     return PluginCard(
         id=plugin,
@@ -169,5 +257,10 @@ def unbraid_cards() -> list[PluginCard]:
         ),
         _card("nowhere", type("Missing", (), {})),
         _card("filesonly", Late, params=LateParams, realtime=False),
+        _card("peak", Peak, params=PeakParams, passes=1),
+        _card("peak16", Peak, params=PeakParams, passes=1, rates=(16000,)),
+        _card("twice", Twice, passes=2),
+        _card("same", Same, passes=1, ports=Ports((Port("in"), Port("other")), (Port("out"),))),
+        _card("deaf", Late, params=LateParams, passes=1),
         _card("gpu", Late, params=LateParams, devices=("cpu", "cuda")),
     ]

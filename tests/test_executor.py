@@ -73,16 +73,16 @@ def test_buffers_are_reused_but_never_while_someone_still_reads(registry: Regist
     graph.node("sum", "mix", far, left, mix, gains=[0, 0, 0])
     graph.output("out", "sum")
     plan = plan_of(graph, registry)
-    holder: dict[int, object] = {signal.slot: signal for signal in plan.inputs.values()}
+    holder: dict[int, object] = {plan.slot[signal]: signal for signal in plan.inputs.values()}
     for step in plan.steps:
         for signal in step.ins.values():
-            assert holder[signal.slot] is signal
-        inward = {signal.slot for signal in step.ins.values()}
+            assert holder[plan.slot[signal]] is signal
+        inward = {plan.slot[signal] for signal in step.ins.values()}
         for signal in step.outs.values():
-            assert signal.slot not in inward
-            holder[signal.slot] = signal
+            assert plan.slot[signal] not in inward
+            holder[plan.slot[signal]] = signal
     for signal in plan.outputs.values():
-        assert holder[signal.slot] is signal
+        assert holder[plan.slot[signal]] is signal
 
 
 def test_compiled_nodes_form_one_run_and_python_nodes_break_it(registry: Registry) -> None:

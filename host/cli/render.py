@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import signal
 import sys
 from contextlib import contextmanager
@@ -76,6 +77,9 @@ _SEEDS = click.IntRange(0, (1 << 63) - 1)
 )
 @click.option("--resample", is_flag=True, help="Bring inputs of other rates to the first one's.")
 @click.option("--salvage", is_flag=True, help="Take what a damaged input still holds, and record it.")
+@click.option(
+    "--spool", metavar="DIR", help="Folder to keep a pipe's sound in, for graphs that must hear it twice."
+)
 @click.option("--track", type=click.IntRange(1), metavar="N", help="Which sound of a film, from 1.")
 @click.option(
     "--raw",
@@ -272,6 +276,10 @@ def as_data(report: RenderReport) -> dict[str, Any]:
         "wall_seconds": report.seconds,
         "latency_samples": report.latency,
         "zeroed_samples": report.zeroed,
+        "findings": {
+            node: {name: _plain(value) for name, value in found.items()}
+            for node, found in report.findings.items()
+        },
         "interrupted": report.interrupted,
         "warnings": list(report.warnings),
     }
@@ -284,6 +292,9 @@ def tell(report: RenderReport, *, err: bool = False) -> None:
         note = f", {output.clipped} samples clipped" if output.clipped else ""
         text = f"{output.path}  {output.layout} {output.rate} Hz {output.subtype}, {seconds:.3f} s{note}"
         click.echo(text, err=err)
+    for node, found in report.findings.items():
+        said = ", ".join(f"{name} {_shown(value)}" for name, value in found.items())
+        click.echo(f"{node}: {said}", err=err)
     if report.zeroed:
         click.echo(f"{report.zeroed} non-finite input samples were replaced by zero", err=True)
     for warning in report.warnings:
@@ -293,3 +304,12 @@ def tell(report: RenderReport, *, err: bool = False) -> None:
     speed = report.programme / max(report.seconds, 1e-9)
     text = f"{report.programme:.2f} s of programme in {report.seconds:.2f} s ({speed:.0f} times real time)"
     click.echo(text, err=err)
+
+
+def _shown(value: float | str) -> str:
+    return value if isinstance(value, str) else f"{value:.2f}"
+
+
+def _plain(value: float | str) -> float | str:
+    """Return a value that JSON can hold: what is not finite becomes text."""
+    return value if isinstance(value, str) or math.isfinite(value) else str(value)

@@ -6,6 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from .analysis_processor import AnalysisProcessor
     from .audio import NAMED_LAYOUTS, Layout, Spec
     from .card import API_VERSION, PluginCard, same_layout
     from .compiled import Compiled
@@ -25,10 +26,13 @@ if TYPE_CHECKING:
     from .params import Params, ParamsError, param
     from .ports import Port, Ports
     from .processor import BlockProcessor, Processor
+    from .segment_processor import SegmentProcessor
     from .stft_processor import StftProcessor
+    from .torch_segments import TorchSegmentProcessor
 
 _HOME = {
     "API_VERSION": "card",
+    "AnalysisProcessor": "analysis_processor",
     "BlockProcessor": "processor",
     "Cancelled": "errors",
     "Compiled": "compiled",
@@ -48,8 +52,10 @@ _HOME = {
     "Ports": "ports",
     "Problem": "errors",
     "Processor": "processor",
+    "SegmentProcessor": "segment_processor",
     "Spec": "audio",
     "StftProcessor": "stft_processor",
+    "TorchSegmentProcessor": "torch_segments",
     "UnbraidError": "errors",
     "hookimpl": "hooks",
     "param": "params",
@@ -58,6 +64,7 @@ _HOME = {
 __all__ = [
     "API_VERSION",
     "NAMED_LAYOUTS",
+    "AnalysisProcessor",
     "BlockProcessor",
     "Cancelled",
     "Compiled",
@@ -76,8 +83,10 @@ __all__ = [
     "Ports",
     "Problem",
     "Processor",
+    "SegmentProcessor",
     "Spec",
     "StftProcessor",
+    "TorchSegmentProcessor",
     "UnbraidError",
     "hookimpl",
     "param",

@@ -97,7 +97,9 @@ class Spec:
         device: ``"cpu"`` or ``"cuda"``.
         seed: the only source of randomness a processor may use.
         realtime: true when a deadline stands behind every block.
-        length: the programme's length in samples at ``rate``, or None when it is not known.
+        length: how many samples will have come when the programme ends, at ``rate``: its length and what the
+            input lags behind it. What comes later only drains what is late. None when the end is not known,
+            or when outputs may sound on past it.
     """
 
     rate: int

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["API_VERSION", "PluginCard", "same_layout"]
 
 API_VERSION = 1
+MOST_PASSES = 16
 _ID = re.compile(r"[a-z][a-z0-9_-]{0,63}")
 _FACTORY = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 
@@ -59,6 +60,8 @@ class PluginCard:
         devices: where it can run.
         realtime: whether it can meet deadlines in a live graph.
         deterministic: whether equal input and seed give equal bits.
+        passes: how often it must hear the whole programme before it can process it: 0 for most; see
+            `AnalysisProcessor`. Such a plugin cannot run live, whatever ``realtime`` says.
         api: version of this contract it was written for.
     """
 
@@ -77,6 +80,7 @@ class PluginCard:
     devices: tuple[str, ...] = ("cpu",)
     realtime: bool = True
     deterministic: bool = True
+    passes: int = 0
     api: int = API_VERSION
 
     def __post_init__(self) -> None:
@@ -90,6 +94,8 @@ class PluginCard:
             )
         if not all(type(rate) is int and rate > 0 for rate in self.rates):
             raise PluginError(f"plugin {self.id!r}: rates {self.rates!r} must be integers in Hz")
+        if type(self.passes) is not int or not 0 <= self.passes <= MOST_PASSES:
+            raise PluginError(f"plugin {self.id!r}: passes {self.passes!r} must be 0 to {MOST_PASSES}")
         try:
             describe(self.params)
             bare = self.params()
@@ -110,6 +116,10 @@ class PluginCard:
         if not ports.inputs and self.rates:
             raise PluginError(
                 f"plugin {self.id!r} has no inputs, so it must run at any rate: leave out rates"
+            )
+        if not ports.inputs and self.passes:
+            raise PluginError(
+                f"plugin {self.id!r} has no inputs, so there is nothing to hear: leave out passes"
             )
         if self.residual is None:
             return

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections import deque
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from .errors import PluginError
 from .params import Params
 from .processor import BlockProcessor
+from .timeline import Timeline
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -48,6 +48,7 @@ class StftProcessor(BlockProcessor[P]):
 
     n_fft: ClassVar[int] = 2048
     hop: ClassVar[int] = 512
+    _timeline: Timeline[P]
 
     @abstractmethod
     def masks(self, X: npt.NDArray[np.complex64]) -> Mapping[str, npt.NDArray[np.float32]]:
@@ -87,19 +88,16 @@ class StftProcessor(BlockProcessor[P]):
         sizes = (layout.channels, self._size, self._hop, self.spec.max_block)
         self._stream: StreamingStft = StreamingStft(*sizes, stems=max(1, len(self.spec.outputs)))
         self._position = 0
-        newest = self._history[-1][1] if hasattr(self, "_history") else self.params
-        self.params = newest
-        self._history: deque[tuple[int, P]] = deque([(0, newest)])
+        self.params = self._timeline.newest if hasattr(self, "_timeline") else self.params
+        self._timeline = Timeline(self.params)
         self.start(self.spec)
 
     def set(self, params: P) -> None:
         """Note the parameters from this sample on; each frame uses those at its centre."""
-        if not hasattr(self, "_history"):  # not prepared yet
+        if hasattr(self, "_timeline"):
+            self._timeline.set(self._position, params)
+        else:  # not prepared yet
             self.params = params
-            return
-        if self._history[-1][0] == self._position:
-            self._history.pop()
-        self._history.append((self._position, params))
 
     def process(self, ins: Mapping[str, Array], outs: Mapping[str, Array]) -> None:
         """Advance the frame grid by one block."""
@@ -112,7 +110,7 @@ class StftProcessor(BlockProcessor[P]):
             if name in outs:
                 self._stream.pull(stem, outs[name])
         self._position += block.shape[1]
-        self.params = self._history[-1][1]
+        self.params = self._timeline.newest
 
     def _mask(self, X: npt.NDArray[np.complex64]) -> None:
         """Ask for the masks of all frames, with the parameters in force at each, and apply them."""
@@ -135,13 +133,11 @@ class StftProcessor(BlockProcessor[P]):
     def _in_force(self, ends: list[int], first: int) -> tuple[P, int]:
         """Return the parameters at frame ``first`` and the first later frame that has others."""
         half = self._size // 2
-        while len(self._history) > 1 and self._history[1][0] <= ends[first] - half:
-            self._history.popleft()
-        if len(self._history) == 1:
-            return self._history[0][1], len(ends)
-        change = self._history[1][0]
-        last = next((k for k in range(first, len(ends)) if ends[k] - half >= change), len(ends))
-        return self._history[0][1], last
+        params = self._timeline.at(ends[first] - half)
+        change = self._timeline.next_change(ends[first] - half)
+        if change is None:
+            return params, len(ends)
+        return params, next((k for k in range(first, len(ends)) if ends[k] - half >= change), len(ends))
 
     @staticmethod
     def _broadcast(masks: Mapping[str, Any], name: str, shape: tuple[int, ...]) -> npt.NDArray[np.float32]:

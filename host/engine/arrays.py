@@ -13,6 +13,7 @@ from .drive import Drive
 from .options import RenderOptions, whole_rate
 from .plan import Settings
 from .request import inputs_by_name, load_graph, ready
+from .stages import hear
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -81,16 +82,23 @@ def process(
     checked = loaded.check(
         registry, whole_rate(rate), {name: Layout.of_channels(len(data)) for name, data in arrays.items()}
     )
-    settings = Settings(max_block=options.max_block, seed=options.seed, length=length)
+    settings = Settings(
+        max_block=options.max_block, seed=options.seed, length=None if options.tails else length
+    )
     executor = ready(checked, registry, settings)
     try:
-        sources = {name: _ArraySource(name, data) for name, data in arrays.items()}
-        drive = Drive(executor, sources, {}, length, tails=options.tails, blocks=blocks)
+
+        def sources() -> dict[str, _ArraySource]:
+            return {name: _ArraySource(name, data) for name, data in arrays.items()}
+
+        cuts = blocks if blocks is None else list(blocks)  # for each pass the same
+        drive = Drive(executor, sources(), {}, length, tails=options.tails, blocks=cuts)
         drive.zero_non_finite = options.non_finite == "zero"
         sinks = {
             name: _ArraySink(checked.layout(wire).channels, drive.output_length(name) or 0)
             for name, (wire, _) in checked.outputs.items()
         }
+        hear(drive, sources)
         drive.sinks = sinks
         drive.run()
     finally:

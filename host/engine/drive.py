@@ -165,7 +165,7 @@ class Drive:
 
     def _non_finite(self, output: str, sample: int) -> NodeError:
         graph = self.executor.plan.graph
-        wire = graph.outputs[output][0]
+        wire = self.executor.plan.outputs[output].wire
         node = graph.nodes.get(wire.node)
         plugin, place = (node.card.id, node.place) if node else ("input", None)
         reason = f"its output {wire} holds a non-finite sample (made there or before)"

@@ -74,7 +74,7 @@ class Executor:
 
     def _view(self, signal: Signal, n: int) -> Array:
         channels = signal.layout.channels
-        return self._slots[signal.slot][: channels * n].reshape(channels, n)
+        return self._slots[self.plan.slot[signal]][: channels * n].reshape(channels, n)
 
     def _read_only(self, signal: Signal, n: int) -> Array:
         view = self._view(signal, n)
@@ -182,7 +182,8 @@ class Executor:
 
     def _automate(self) -> None:
         for name, params in self.plan.automation.due(self._applied, self.position).items():
-            self._set(self._nodes[name], params)
+            if name in self._nodes:  # a stage runs some of them
+                self._set(self._nodes[name], params)
         self._applied = self.position
 
     def _set(self, step: Step, params: Params) -> None:

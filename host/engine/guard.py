@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from ..contract.audio import Spec
+    from ..contract.card import PluginCard
     from ..contract.processor import Array, Processor
     from ..graph.check import CheckedNode
 
@@ -23,24 +24,28 @@ __all__ = [
     "check_methods",
     "compiled_form",
     "declared",
+    "findings",
     "prepare",
     "process_first",
 ]
 
 _METHODS = ("prepare", "set", "process", "reset", "release", "compiled")
+_HEARING = ("begin", "analyse", "finish")
 
 
-def check_methods(processor: object, plugin: str) -> None:
+def check_methods(processor: object, card: PluginCard) -> None:
     """Raise unless ``processor`` has every method of the contract.
 
     Raises:
         PluginError: names those that are missing.
     """
-    missing = [name for name in _METHODS if not callable(getattr(processor, name, None))]
+    needed = (*_METHODS, *_HEARING) if card.passes else _METHODS
+    missing = [name for name in needed if not callable(getattr(processor, name, None))]
     if missing:
+        base = "AnalysisProcessor" if card.passes else "BlockProcessor"
         raise PluginError(
-            f"plugin {plugin!r}: its factory gave {type(processor).__name__}, which has no "
-            f"{', '.join(missing)}; derive from BlockProcessor",
+            f"plugin {card.id!r}: its factory gave {type(processor).__name__}, which has no "
+            f"{', '.join(missing)}; derive from {base}",
         )
 
 
@@ -88,6 +93,23 @@ def prepare(processor: Processor, spec: Spec, node: CheckedNode) -> None:
         raise NodeError(
             node.name, node.card.id, None, f"prepare() raised {one_line(error)}", node.place
         ) from error
+
+
+def findings(processor: object, node: CheckedNode) -> dict[str, float | str]:
+    """Return what a node's processor found out: numbers and texts by name; nothing without such a method.
+
+    Raises:
+        NodeError: it raised, or gave something else.
+    """
+    ask = getattr(processor, "findings", None)
+    if ask is None:
+        return {}
+    try:
+        found = {str(name): value for name, value in ask().items()}
+    except Exception as error:
+        reason = f"findings() raised {one_line(error)}"
+        raise NodeError(node.name, node.card.id, None, reason, node.place) from error
+    return {name: value if isinstance(value, str) else float(value) for name, value in found.items()}
 
 
 def process_first(processor: Processor, ins: Mapping[str, Array], outs: Mapping[str, Array]) -> None:

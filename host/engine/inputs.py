@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING
 
 from ..contract.errors import MediaError, MediaRequestError
 from ..media.open_input import InputForm, open_input
+from ..media.pipes import is_pipe
 from ..media.resample import Resampled
+from ..media.spooled import Spooled
 from .options import InputReport
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from ..media.source import Source
 
@@ -32,6 +34,9 @@ class Inputs:
     paths: dict[str, str] = field(default_factory=dict)
     files: dict[str, Source] = field(default_factory=dict)
     sources: dict[str, Source] = field(default_factory=dict)
+    _form: InputForm = field(default_factory=InputForm)
+    _resample: bool = False
+    _stop: Callable[[], bool] = field(default=lambda: False)
 
     def open(
         self,
@@ -48,19 +53,60 @@ class Inputs:
         """
         if sum(str(path) == "-" for path in paths.values()) > 1:
             raise MediaRequestError("standard input can be one input only; give the others files or FIFOs")
+        self._form, self._resample, self._stop = form, resample, stop
         for name, path in paths.items():
             self.paths[name] = str(path)
-            self.files[name] = self.sources[name] = open_input(path, form, stop=stop)
+            self.files[name] = open_input(path, form, stop=stop)
+        self._fit()
+
+    def _fit(self) -> None:
+        """Bring every sound to the first one's rate; they must have one length then."""
+        self.sources = dict(self.files)
         first = self.first
         for name, source in self.sources.items():
             if source.rate == first.rate:
                 continue
-            if not resample:
+            if not self._resample:
                 raise self._differ(source, "rate", "Hz", "; or pass --resample")
             self.sources[name] = Resampled(source, first.rate, first.length)
         for source in self.sources.values():
             if None not in {source.length, first.length} and source.length != first.length:
                 raise self._differ(source, "length", "samples", "")
+
+    def keep(self, folder: str | None, nodes: Sequence[str]) -> None:
+        """Make every input one that can be heard again, for the nodes that ask for it.
+
+        Raises:
+            MediaRequestError: an input is a pipe, and no folder is given to spool it to.
+        """
+        for name, path in self.paths.items():
+            if path != "-" and not is_pipe(path):
+                continue
+            if folder is None:
+                raise MediaRequestError(
+                    f"{self.files[name].name}: is a pipe, but {', '.join(nodes)} must hear the programme "
+                    "more than once; pass --spool DIR (4 bytes a sample and channel), or give a file"
+                )
+            self.files[name] = Spooled(self.files[name], Path(folder))
+        self._fit()
+
+    def rewind(self) -> dict[str, Source]:
+        """Go back to the beginning of every input; return the sources by name.
+
+        Raises:
+            MediaError: a file has changed since, or cannot be read.
+        """
+        for name, source in self.files.items():
+            if isinstance(source, Spooled):
+                source.rewind()
+                continue
+            source.close()
+            again = open_input(self.paths[name], self._form, stop=self._stop)
+            self.files[name] = again
+            if (again.length, again.rate, again.layout) != (source.length, source.rate, source.layout):
+                raise MediaError(f"{source.name}: has changed while it was read; render again")
+        self._fit()
+        return self.sources
 
     def _differ(self, source: Source, what: str, unit: str, remedy: str) -> MediaError:
         mine, its = getattr(self.first, what), getattr(source, what)

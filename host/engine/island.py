@@ -22,7 +22,7 @@ import numpy as np
 
 from ...kernels.fifo import Fifo
 from ..contract.errors import PluginError
-from ..media.resample import lead_in, soxr_stream
+from ..media.resample import Resampler, lead_in, soxr_stream
 from .guard import check_declared, declared, process_first
 
 if TYPE_CHECKING:
@@ -78,7 +78,9 @@ class RateIsland:
         outer, inner = spec.rate, self._rate
         # One push can make the first resampler give a burst; the inner processor sees it in pieces.
         self._inner_block = max(64, ceil(spec.max_block * inner / outer))
-        length = None if spec.length is None else ceil(spec.length * inner / outer)
+        length = spec.length
+        if length is not None:  # a lead-in goes before, and the resampler rings on as long
+            length = ceil((length + 2 * lead_in(outer, inner)) * inner / outer)
         self._inner.prepare(replace(spec, rate=inner, max_block=self._inner_block, length=length))
         self._late = declared(self._inner, "latency")
         self._pad = -self._late % (inner // gcd(outer, inner))
@@ -170,6 +172,41 @@ class RateIsland:
         self._inner_position += size
         for port, block in outs.items():
             self._give(port, block)
+
+    def begin(self, number: int) -> None:
+        """Begin a pass of an inner processor that hears the programme first."""
+        outer, inner = self._spec.rate, self._rate
+        self._ears = {
+            port: Resampler(outer, inner, layout.channels, f"input {port!r}")
+            for port, layout in self._spec.inputs.items()
+        }
+        self._hearing().begin(number)
+
+    def analyse(self, ins: Mapping[str, Array]) -> None:
+        """Hand the programme over at the inner rate."""
+        self._hand_over({port: self._ears[port].push(block) for port, block in ins.items()})
+
+    def finish(self) -> None:
+        """Hand over what the resamplers still hold, and end the pass."""
+        self._hand_over({port: ear.finish() for port, ear in self._ears.items()})
+        self._ears.clear()
+        self._hearing().finish()
+
+    def _hearing(self) -> Any:
+        return self._inner
+
+    def _hand_over(self, heard: Mapping[str, Array]) -> None:
+        count = next(iter(heard.values())).shape[1]
+        for start in range(0, count, self._inner_block):
+            pieces = {port: b[:, start : start + self._inner_block].copy() for port, b in heard.items()}
+            for piece in pieces.values():
+                piece.flags.writeable = False
+            self._hearing().analyse(MappingProxyType(pieces))
+
+    def findings(self) -> Mapping[str, float | str]:
+        """Return what the inner processor found out."""
+        ask = getattr(self._inner, "findings", None)
+        return {} if ask is None else ask()
 
     def reset(self) -> None:
         """Start afresh with the newest parameters."""

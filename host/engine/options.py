@@ -46,6 +46,8 @@ class RenderOptions:
         non_finite: "reject" refuses NaN and infinity in the input, "zero" replaces and counts them.
         resample: bring inputs of other rates to the first one's, instead of refusing them.
         source: what is known of the inputs, and how to take them.
+        spool: the folder in which inputs from pipes are kept when a node must hear the programme more than
+            once.
         max_block: samples processed at a time.
         seed: for plugins that draw random numbers, and for dither.
     """
@@ -60,6 +62,7 @@ class RenderOptions:
     non_finite: Literal["reject", "zero"] = "reject"
     resample: bool = False
     source: InputForm = InputForm()  # noqa: RUF009 - frozen
+    spool: str | None = None
     max_block: int = 8192
     seed: int = 0
 
@@ -142,6 +145,7 @@ class RenderReport:
         seconds: wall time.
         latency: samples that were compensated.
         zeroed: non-finite input samples that were replaced.
+        findings: what nodes found out, by node.
         interrupted: a live input was told to stop; the outputs hold what had come until then.
         warnings: one line each.
     """
@@ -153,5 +157,6 @@ class RenderReport:
     seconds: float
     latency: int
     zeroed: int
+    findings: Mapping[str, Mapping[str, float | str]]
     interrupted: bool
     warnings: tuple[str, ...]

@@ -15,7 +15,7 @@ from ..contract.errors import PluginError, one_line
 from ..graph.check import Wire
 from .automation import Automation
 from .devices import require_device
-from .guard import check_methods, compiled_form, declared, prepare
+from .guard import check_methods, compiled_form, declared, findings, prepare
 from .island import RateIsland
 from .steps import AlignDelay, Residual
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from ..graph.check import CheckedGraph, CheckedNode
     from ..registry import Registry
 
-__all__ = ["Plan", "Settings", "Signal", "Step", "build_plan"]
+__all__ = ["Plan", "Settings", "Signal", "Step", "assign_slots", "build_plan"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,6 @@ class Signal:
         latency: samples by which it lags behind programme time.
         tail: samples for which it may sound on after the programme's end.
         held: how many samples of its latency are a delay that lines it up with a later branch.
-        slot: its buffer.
     """
 
     wire: Wire
@@ -56,7 +55,6 @@ class Signal:
     latency: int = 0
     tail: int = 0
     held: int = 0
-    slot: int = -1
 
 
 @dataclass(eq=False, slots=True)
@@ -81,7 +79,8 @@ class Step:
 class Plan:
     """What the executor runs.
 
-    ``built`` lists every node's processor for release; ``slots`` gives each shared buffer's size in channels.
+    ``built`` lists every node's processor for release; ``slot`` gives each signal's buffer, ``slots`` each
+    shared buffer's size in channels.
     """
 
     graph: CheckedGraph
@@ -91,12 +90,26 @@ class Plan:
     outputs: dict[str, Signal] = field(default_factory=dict)
     steps: list[Step] = field(default_factory=list)
     built: list[tuple[str, Processor]] = field(default_factory=list)
+    slot: dict[Signal, int] = field(default_factory=dict)
     slots: list[int] = field(default_factory=list)
 
     @property
     def latency(self) -> int:
         """The latency of the latest output, in samples."""
         return max(signal.latency for signal in self.outputs.values())
+
+    def findings(self) -> dict[str, dict[str, float | str]]:
+        """Return what the nodes found out, by node; those that found nothing are left out.
+
+        Raises:
+            NodeError: a processor's ``findings()`` raised.
+        """
+        found = {}
+        for step in self.steps:
+            node = self.graph.nodes.get(step.name)
+            if node is not None:
+                found[step.name] = findings(step.processor, node)
+        return {name: each for name, each in found.items() if each}
 
     def release(self) -> list[str]:
         """Release every processor; return one line for each that raised."""
@@ -119,6 +132,7 @@ class _Builder:
         self.delays: dict[tuple[Signal, int], Signal] = {}
 
     def spec(self, ins: dict[str, Signal], outs: dict[str, Layout], device: str = "cpu") -> Spec:
+        late = max((signal.latency for signal in ins.values()), default=0)
         return Spec(
             rate=self.graph.rate,
             max_block=self.settings.max_block,
@@ -127,7 +141,7 @@ class _Builder:
             device=device,
             seed=self.settings.seed,
             realtime=self.settings.realtime,
-            length=self.settings.length,
+            length=None if self.settings.length is None else self.settings.length + late,
         )
 
     def add(self, step: Step) -> None:
@@ -197,7 +211,7 @@ class _Builder:
         """Return the node's processor, ready to run, with its latency and tail."""
         require_device(node.device, node.place)
         processor = self.registry.build(node.card, self.plan.automation.initial(node.name))
-        check_methods(processor, node.card.id)
+        check_methods(processor, node.card)
         if node.rate != self.graph.rate:
             processor = RateIsland(processor, node.rate)
         self.plan.built.append((f"node {node.name!r} ({node.card.id})", processor))
@@ -224,7 +238,7 @@ def _grouped(steps: list[Step]) -> list[Step]:
     return order
 
 
-def _assign_slots(plan: Plan) -> None:
+def assign_slots(plan: Plan) -> None:
     """Give every signal a buffer, reusing one as soon as its last reader is done."""
     last: dict[Signal, int] = {}
     for at, step in enumerate(plan.steps):
@@ -237,12 +251,13 @@ def _assign_slots(plan: Plan) -> None:
         if free:
             free.sort(key=lambda slot: plan.slots[slot])
             fits = (slot for slot in free if plan.slots[slot] >= signal.layout.channels)
-            signal.slot = next(fits, free[-1])
-            free.remove(signal.slot)
-            plan.slots[signal.slot] = max(plan.slots[signal.slot], signal.layout.channels)
+            slot = next(fits, free[-1])
+            free.remove(slot)
+            plan.slots[slot] = max(plan.slots[slot], signal.layout.channels)
         else:
-            signal.slot = len(plan.slots)
+            slot = len(plan.slots)
             plan.slots.append(signal.layout.channels)
+        plan.slot[signal] = slot
 
     for signal in plan.inputs.values():
         take(signal)
@@ -250,7 +265,7 @@ def _assign_slots(plan: Plan) -> None:
         for signal in step.outs.values():
             take(signal)
         touched = dict.fromkeys((*step.ins.values(), *step.outs.values()))
-        free += [signal.slot for signal in touched if last[signal] == at and signal not in kept]
+        free += [plan.slot[signal] for signal in touched if last[signal] == at and signal not in kept]
 
 
 def build_plan(graph: CheckedGraph, registry: Registry, settings: Settings) -> Plan:
@@ -269,7 +284,7 @@ def build_plan(graph: CheckedGraph, registry: Registry, settings: Settings) -> P
             builder.node(node)
         plan.outputs = {name: builder.signals[wire] for name, (wire, _) in graph.outputs.items()}
         plan.steps = _grouped(plan.steps)
-        _assign_slots(plan)
+        assign_slots(plan)
     except BaseException:
         plan.release()
         raise

@@ -16,6 +16,7 @@ from .options import RenderOptions, RenderReport
 from .outputs import Outputs
 from .plan import Settings
 from .request import inputs_by_name, load_graph, ready
+from .stages import hear
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -88,22 +89,31 @@ def render(
             given_up = (lambda: False) if files.live else asked
             outputs = Outputs(checked, drive, files, options, given_up)
             outputs.open(folder, to or {})
+            hear(drive, files.rewind)
             drive.sinks = outputs.sinks
             drive.run()
             files.must_have_given(drive.length)
+            findings = drive.executor.plan.findings()
             outputs.commit(files.notes())
     except BaseException as error:
         if outputs is not None:
             outputs.abort()
         registry.notify("unbraid_render_failed", error=error)
         raise
-    report = _report(loaded.source, files, drive, outputs, warnings)
+    report = _report(loaded.source, files, drive, outputs, warnings, findings)
     report = replace(report, seconds=time.perf_counter() - started, interrupted=files.live and asked())
     complaints = registry.notify("unbraid_render_finished", report=report)
     return replace(report, warnings=(*report.warnings, *complaints))
 
 
-def _report(graph: str, files: Inputs, drive: Drive, outputs: Outputs, warnings: list[str]) -> RenderReport:
+def _report(
+    graph: str,
+    files: Inputs,
+    drive: Drive,
+    outputs: Outputs,
+    warnings: list[str],
+    findings: Mapping[str, Mapping[str, float | str]],
+) -> RenderReport:
     """Return what was done; how long it took and how it ended is for the caller to say."""
     length = drive.length or 0
     lines = (*warnings, *files.warnings(), *outputs.warnings)
@@ -115,6 +125,7 @@ def _report(graph: str, files: Inputs, drive: Drive, outputs: Outputs, warnings:
         seconds=0.0,
         latency=drive.executor.plan.latency,
         zeroed=drive.zeroed,
+        findings=findings,
         interrupted=False,
         warnings=tuple(plain(line) for line in lines),
     )
@@ -130,7 +141,11 @@ def _prepare(
 ) -> tuple[Drive, CheckedGraph]:
     layouts = {name: source.layout for name, source in files.sources.items()}
     checked = graph.check(registry, files.first.rate, layouts)
-    settings = Settings(max_block=options.max_block, seed=options.seed, length=files.length)
+    hearing = [node.name for node in checked.nodes.values() if node.card.passes]
+    if hearing:
+        files.keep(options.spool, hearing)
+    length = None if options.tails else files.length
+    settings = Settings(max_block=options.max_block, seed=options.seed, length=length)
     executor = ready(checked, registry, settings)
     stack.callback(lambda: warnings.extend(executor.close()))
     drive = Drive(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 
 from ..contract.audio import Layout
-from ..contract.errors import GraphError, Place, Problem, UnbraidError
+from ..contract.errors import GraphError, Problem, UnbraidError
 from ..registry import Registry
 from .arrays import check_array, common_length
 from .options import check_block, whole_rate
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ..contract.processor import Array
+    from ..graph.check import CheckedGraph
     from ..graph.graph import Graph
     from .executor import Executor
 
@@ -126,18 +127,21 @@ def open_stream(
     checked = loaded.check(
         registry, whole_rate(rate), {k: Layout.parse(v) for k, v in (layouts or {}).items()}
     )
-    if realtime:
-        late = [node for node in checked.nodes.values() if not node.card.realtime]
-        if late:
-            raise GraphError(
-                [
-                    Problem(
-                        Place(loaded.source, None, f"nodes.{node.name}"),
-                        f"{node.card.id!r} cannot run live",
-                        "run it over files",
-                    )
-                    for node in late
-                ],
-            )
+    refuse_live(checked, realtime=realtime)
     settings = Settings(max_block=max_block, seed=seed, realtime=realtime)
     return Stream(ready(checked, registry, settings))
+
+
+def refuse_live(checked: CheckedGraph, *, realtime: bool) -> None:
+    """Raise `GraphError` for nodes that cannot run on a stream, or not within deadlines."""
+    problems = []
+    for node in checked.nodes.values():
+        why = ""
+        if node.card.passes:
+            why = "cannot run on a stream: it must hear the whole programme first"
+        elif realtime and not node.card.realtime:
+            why = "cannot run live"
+        if why:
+            problems.append(Problem(node.place, f"{node.card.id!r} {why}", "run it over files"))
+    if problems:
+        raise GraphError(problems)

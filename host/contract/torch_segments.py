@@ -1,0 +1,82 @@
+"""`TorchSegmentProcessor`: a torch network over segments, on the node's device."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
+
+from .params import Params
+from .segment_processor import SegmentProcessor
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from .audio import Spec
+
+__all__ = ["TorchSegmentProcessor"]
+
+P = TypeVar("P", bound=Params)
+
+
+class TorchSegmentProcessor(SegmentProcessor[P]):
+    """A `SegmentProcessor` whose model is a ``torch.nn.Module``.
+
+    The author writes `network`, and `infer` where calling the network is not all. Both run without gradients,
+    in evaluation mode, on the device that the graph gives the node; convolutions on CUDA use deterministic
+    algorithms. torch is imported when a node is prepared, not before.
+
+    Attributes:
+        autocast: lets CUDA compute in this type where torch holds it safe (about 1e-3 off); None: float32
+            throughout. The CPU always computes in float32.
+        net: the network, from prepare to release.
+
+    Example:
+        >>> class Identity(TorchSegmentProcessor[Params]):
+        ...     segment, hop = 44100, 33075
+        ...     def network(self):
+        ...         from torch import nn
+        ...         return nn.Identity()
+        ...     def infer(self, batch):
+        ...         return self.net(batch)[:, None]  # one stem
+    """
+
+    autocast: ClassVar[Literal["float16", "bfloat16"] | None] = None
+    net: Any
+
+    @abstractmethod
+    def network(self) -> Any:
+        """Return the ``torch.nn.Module`` with its weights, on the CPU. Called by prepare."""
+
+    def infer(self, batch: Any) -> Any:
+        """Return the stems, a tensor ``[batch, stems, channels, samples]``.
+
+        Args:
+            batch: float32 tensor ``[batch, channels, samples]`` on the node's device.
+        """
+        return self.net(batch)
+
+    def prepare(self, spec: Spec) -> None:
+        """Allocate the segments, build the network and bring it to the device."""
+        super().prepare(spec)
+        self.net = self.network().eval().to(spec.device)
+
+    def separate(self, batch: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        """Run `infer` over one batch."""
+        import torch
+
+        with ExitStack() as stack:
+            stack.enter_context(torch.inference_mode())
+            if self.spec.device == "cuda":
+                stack.enter_context(torch.backends.cudnn.flags(deterministic=True, benchmark=False))
+                if self.autocast is not None:
+                    stack.enter_context(torch.autocast("cuda", getattr(torch, self.autocast)))
+            stems = self.infer(torch.from_numpy(batch).to(self.spec.device))
+            array: npt.NDArray[np.float32] = stems.to("cpu", torch.float32).numpy()
+        return array
+
+    def release(self) -> None:
+        """Give back the segments and the network."""
+        super().release()
+        self.net = None
