@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from benches import engine, media, multichannel, renders, spectra, startup
+from benches import engine, media, multichannel, renders, segments, spectra, startup
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -20,6 +20,7 @@ CONTESTS: list[Contest] = [
     *engine.CONTESTS,
     *media.CONTESTS,
     *renders.CONTESTS,
+    *segments.CONTESTS,
     *startup.CONTESTS,
 ]
 TURNS = [

@@ -130,11 +130,14 @@ class SegmentProcessor(BlockProcessor[P]):
     def process(self, ins: Mapping[str, Array], outs: Mapping[str, Array]) -> None:
         """Take one block; separate when a batch is full; give what is due."""
         (block,) = ins.values()
-        n, most = block.shape[1], max(self._hop, 4096)
+        n = block.shape[1]
         self._position += n
-        for first in range(0, n, most):  # a long block must not become all its segments at once
-            for segment in self._cutter.push(block[:, first : first + most].copy()):
-                self._take(segment)
+        for first in range(0, n, self._hop):  # so that a piece completes one segment at most
+            piece = block if n <= self._hop else block[:, first : first + self._hop].copy()
+            done = self._held + self._cutter.completes(piece.shape[1])
+            self._cutter.push(piece, out=self._batch[self._held : done])
+            if done > self._held:
+                self._took_one()
         for name, out in outs.items():
             self._ready[name].pull(out)
 
@@ -142,10 +145,9 @@ class SegmentProcessor(BlockProcessor[P]):
         """Give back the segments."""
         self._overlaps, self._ready = {}, {}
 
-    def _take(self, segment: npt.NDArray[np.float32]) -> None:
-        """Put one segment into the batch."""
+    def _took_one(self) -> None:
+        """Note where the segment that has come lies; hand over the batch when it is full."""
         start = self._cut * self._hop
-        self._batch[self._held] = segment
         self.batch_starts += (start,)
         self.batch_params += (self._timeline.at(start + self._length // 2),)
         self._cut, self._held = self._cut + 1, self._held + 1
@@ -158,21 +160,24 @@ class SegmentProcessor(BlockProcessor[P]):
         import numpy as np
 
         end = self.spec.length
-        heard = [
-            bool(segment.any()) and (end is None or start < end)
+        silent = [
+            not segment.any() or (end is not None and start >= end)
             for segment, start in zip(self._batch, self.batch_starts, strict=True)
         ]
         stems = None
-        if any(heard):
+        if not all(silent):
             self.params = self.batch_params[0]
-            stems = self._checked(self.separate(self._batch.copy()))
+            stems = self._checked(self.separate(self._batch))
             self.params = self._timeline.newest
         for name, layout in self.spec.outputs.items():
-            shape = (self._batch_size, layout.channels, self._length)
-            faded = np.zeros(shape, np.float32)
-            if stems is not None:
-                faded[heard] = stems[heard, self._order.index(name)]
-            self._ready[name].push(self._overlaps[name].push(faded))
+            if stems is None:
+                stem = np.zeros((self._batch_size, layout.channels, self._length), np.float32)
+            else:
+                stem = np.ascontiguousarray(stems[:, self._order.index(name)])
+                if any(silent):
+                    stem = stem.copy()
+                    stem[silent] = 0
+            self._ready[name].push(self._overlaps[name].push(stem))
 
     def _checked(self, given: Any) -> npt.NDArray[np.float32]:
         """Return what `separate` gave as an array, if it has the right shape."""
