@@ -126,16 +126,22 @@ def test_the_film_it_shows_keeps_its_picture(folder: Path) -> None:
     assert second_track("film.new.mov") == clean.astype("<i4").tobytes()
 
 
+def installed(name: str, code: str, folder: Path) -> None:
+    """Put a module with a card into a folder, as an installed distribution."""
+    (folder / f"{name}.py").write_text(code)
+    package = folder / f"{name}-1.0.dist-info"
+    package.mkdir()
+    (package / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
+    (package / "entry_points.txt").write_text(f"[unbraid.plugins]\n{name} = {name}\n")
+
+
 def test_the_first_plugin_is_short_found_and_sums_to_its_input(folder: Path) -> None:
     plugin = next(block for block in fences("python") if "class Gate" in block)
     assert len(plugin.strip().splitlines()) < 30
-    (folder / "gate.py").write_text(plugin)
     entry = re.search(r'"unbraid.plugins"\]\n(.*?)\n', fences("toml")[0])
     assert entry is not None
-    package = folder / "gate-1.0.dist-info"
-    package.mkdir()
-    (package / "METADATA").write_text("Metadata-Version: 2.1\nName: gate\nVersion: 1.0\n")
-    (package / "entry_points.txt").write_text(f"[unbraid.plugins]\n{entry[1].replace(chr(34), '')}\n")
+    assert entry[1] == 'gate = "gate"'
+    installed("gate", plugin, folder)
     graph = "unbraid: 1\nnodes: {g: {use: gate, from: mix, params: {floor: -38}}}\n"
     (folder / "g.yaml").write_text(graph + "outputs: {kept: g.kept, dropped: g.dropped}\n")
     done = unbraid("render", "g.yaml", "interview.wav", "-o", "out", "--subtype", "FLOAT", cwd=folder)
@@ -146,6 +152,21 @@ def test_the_first_plugin_is_short_found_and_sums_to_its_input(folder: Path) -> 
     ]
     assert np.abs(parts[0]).max() > 0.01
     assert np.abs(parts[1]).max() > 0.01
+    np.testing.assert_allclose(parts[0] + parts[1], whole, atol=1e-7)
+
+
+def test_the_model_it_shows_runs_at_its_own_rate_and_sums_to_its_input(folder: Path) -> None:
+    model = next(block for block in fences("python") if "class Voice" in block)
+    installed("voice", model, folder)
+    graph = "unbraid: 1\nnodes: {v: {use: voice, from: mix}}\noutputs: {voice: v.voice, rest: v.rest}\n"
+    (folder / "v.yaml").write_text(graph)
+    done = unbraid("render", "v.yaml", "interview.wav", "-o", "out", "--subtype", "FLOAT", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    whole = soundfile.read(folder / "interview.wav", dtype="float32")[0]
+    parts = [
+        soundfile.read(folder / "out" / f"interview.{n}.wav", dtype="float32")[0] for n in ("voice", "rest")
+    ]
+    assert np.abs(parts[0]).max() > 0.01
     np.testing.assert_allclose(parts[0] + parts[1], whole, atol=1e-7)
 
 

@@ -14,7 +14,10 @@ import pytest
 import soundfile as sf
 
 from unbraid.host import Graph, GraphError, NodeError, RenderOptions, open_stream, process, render
-from unbraid.host.contract import Cancelled, MediaError, PluginCard, PluginError, Port, Ports
+from unbraid.host.contract import Cancelled, Layout, MediaError, PluginCard, PluginError, Port, Ports
+from unbraid.host.engine.plan import Settings, build_plan
+from unbraid.host.engine.survey import survey
+from unbraid.host.graph.draw import to_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -149,6 +152,13 @@ def test_a_card_says_how_often_in_a_number_that_can_be(passes: Any, inputs: int)
     ports = Ports(tuple(Port(f"in{k}") for k in range(inputs)), (Port("out"),))
     with pytest.raises(PluginError, match="passes"):
         PluginCard("x", "X", "1", "MIT", "x:X", passes=passes, ports=ports)
+
+
+def test_the_drawing_says_so(registry: Registry, tmp_path: Path) -> None:
+    checked = peaking().check(registry, 48000, {"mix": Layout.parse("mono")})
+    plan = build_plan(checked, registry, Settings())
+    assert "peak, hears the programme first" in to_text(survey(plan))
+    plan.release()
 
 
 # Over files and pipes

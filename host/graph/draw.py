@@ -17,6 +17,7 @@ def _title(box: Box) -> str:
     parts = [box.plugin] if box.plugin else []
     parts += [f"at {box.rate} Hz"] if box.rate else []
     parts += [f"latency {box.latency}"] if box.latency else []
+    parts += ["hears the programme first"] if box.passes else []
     return ", ".join(parts)
 
 

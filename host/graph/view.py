@@ -10,13 +10,18 @@ __all__ = ["Box", "Edge", "View"]
 
 @dataclass(frozen=True, slots=True)
 class Box:
-    """An input, a node or an output. ``rate`` is given where it is not the graph's (a rate island)."""
+    """An input, a node or an output.
+
+    ``rate`` is given where it is not the graph's (a rate island); ``passes`` is how often a node hears the whole
+    programme before it processes it.
+    """
 
     name: str
     kind: Literal["input", "node", "output"]
     plugin: str = ""
     latency: int = 0
     rate: int | None = None
+    passes: int = 0
 
     @property
     def key(self) -> str:
