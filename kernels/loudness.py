@@ -14,16 +14,16 @@ import numpy as np
 from .arguments import check_array, check_count
 from .errors import KernelError
 from .machine import Kernel, address_of, aligned
+from .true_peak import TruePeakMeter
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import numpy.typing as npt
 
-__all__ = ["CHANNEL_WEIGHTS", "LoudnessMeter", "interpolator", "k_weighting", "oversampling"]
+__all__ = ["CHANNEL_WEIGHTS", "LoudnessMeter", "k_weighting"]
 
 _energies = Kernel("loudness.energies", 4)
-_peaks = Kernel("loudness.peaks", 4)
 
 #: What a channel's energy counts for, by role; a numbered role ("1", "2", ...) counts 1. BS.1770-4, tables 3
 #: to 5: 1.41 for what stands 60 to 120 degrees to the side and less than 30 degrees high, 0 for the LFE
@@ -39,8 +39,6 @@ CHANNEL_WEIGHTS: dict[str, float] = {
     **dict.fromkeys(("Lts", "Rts", "Ltf", "Rtf", "Ltr", "Rtr"), 1.0),
 }
 
-_CHUNK, _HISTORY, _TAPS = 256, 32, 24  # as in code.loudness
-_BETA = 5.65  # of the Kaiser window: 60 dB
 _ABSOLUTE = 10 ** ((-70 + 0.691) / 10)  # -70 LUFS as a mean square
 
 
@@ -88,7 +86,7 @@ class LoudnessMeter:
         addresses = [address_of(part) for part in (*parts, self._hops, self._figures, self._rows)]
         self._header = np.array([groups, width, self.rate, 0, 0, *addresses], np.int64)
         self._address, self._pushed = address_of(self._header), 0
-        self._peaks = _Peaks(len(self.roles), self.rate)
+        self._peaks = TruePeakMeter(len(self.roles), self.rate)
         self.reset()
 
     def push(self, block: npt.NDArray[np.float32]) -> None:
@@ -106,7 +104,7 @@ class LoudnessMeter:
             self._header[10] = address_of(self._hops)
         at = address_of(block)
         _energies.function(self._address, at, 4 * n, n)
-        self._peaks.push(at, n)
+        self._peaks.push_at(at, n)
 
     def reset(self) -> None:
         """Forget everything that was pushed."""
@@ -143,11 +141,18 @@ class LoudnessMeter:
     @property
     def integrated(self) -> float:
         """The loudness of the programme, LUFS: blocks of 400 ms above -70 LUFS and above -10 LU relative."""
-        blocks = self._windows(4)
-        heard = blocks[blocks > _ABSOLUTE]
+        return self.integrated_after(0.0)
+
+    def integrated_after(self, gain: float) -> float:
+        """Return what `integrated` would be had the programme been louder by ``gain`` dB.
+
+        That is not always ``gain`` more: passages may pass the gate at -70 LUFS, or no longer.
+        """
+        blocks, change = self._windows(4), 10 ** (gain / 10)
+        heard = blocks[blocks * change > _ABSOLUTE]
         if not heard.size:
             return -math.inf
-        return _lufs(heard[heard > heard.mean() / 10].mean())
+        return _lufs(heard[heard > heard.mean() / 10].mean() * change)
 
     @property
     def range(self) -> float:
@@ -166,12 +171,12 @@ class LoudnessMeter:
     @property
     def true_peak(self) -> float:
         """The largest magnitude of any channel between samples, dBTP, as if silence followed."""
-        return _decibels(max(self._peaks.found()))
+        return self._peaks.true_peak
 
     @property
     def sample_peak(self) -> float:
         """The largest magnitude of any sample, dBFS."""
-        return _decibels(self._peaks.found()[0])
+        return self._peaks.sample_peak
 
     def _windows(self, hops: int) -> npt.NDArray[np.float64]:
         """Mean squares of every window of so many times 100 ms."""
@@ -184,37 +189,6 @@ class LoudnessMeter:
             total += self._hops[k : done - hops + 1 + k]
         means: npt.NDArray[np.float64] = total / (edges[hops:] - edges[:-hops])
         return means
-
-
-class _Peaks:
-    """Peaks of a stream, as magnitudes."""
-
-    def __init__(self, channels: int, rate: int) -> None:
-        factor = oversampling(rate)
-        self._table = aligned((_TAPS, max(factor - 1, 1)))
-        self._table[:] = interpolator(factor)[1:].T if factor > 1 else 0
-        self._rows = aligned((channels, _HISTORY + _CHUNK))
-        self._crests, self._lanes = np.empty((channels, 2), np.int32), aligned(16, np.int32)
-        parts = (self._table, self._rows, self._crests, self._lanes)
-        self._header = np.array([channels, factor, 0, *map(address_of, parts)], np.int64)
-        self._address = address_of(self._header)
-        self._silence = np.zeros(_HISTORY + _CHUNK, np.float32)
-
-    def push(self, at: int, n: int) -> None:
-        _peaks.function(self._address, at, 4 * n, n)
-
-    def found(self) -> tuple[float, float]:
-        """At samples, and between them; the stream goes on as if nothing had been asked."""
-        header, rows, crests = self._header.copy(), self._rows.copy(), self._crests.copy()
-        header[4:6] = address_of(rows), address_of(crests)
-        _peaks(address_of(header), address_of(self._silence), 0, len(self._silence))
-        at, between = crests.view(np.float32).max(axis=0).tolist()
-        return at, math.inf if math.isnan(between) else between  # beyond what float32 holds
-
-    def reset(self) -> None:
-        self._rows[:] = 0
-        self._crests[:] = 0
-        self._header[2] = 0
 
 
 def k_weighting(rate: float) -> npt.NDArray[np.float64]:
@@ -244,32 +218,6 @@ def k_weighting(rate: float) -> npt.NDArray[np.float64]:
     return np.array([shelf, [1, -2, 1, 2 * (k * k - 1) / a0, (1 - k / q + k * k) / a0]])
 
 
-def oversampling(rate: float) -> int:
-    """Return how many samples true peak looks at for each one: 4 below 96 kHz, 2 below 192 kHz, else 1.
-
-    Example:
-        >>> oversampling(48000), oversampling(96000), oversampling(192000)
-        (4, 2, 1)
-    """
-    return 4 if rate < 96000 else 2 if rate < 192000 else 1
-
-
-def interpolator(factor: int) -> npt.NDArray[np.float64]:
-    """Return the phases of the interpolating FIR, ``[factor, 24]``; phase 0 gives the samples themselves.
-
-    The polyphase form of BS.1770-4, annex 2, with twice its taps: a sinc in a Kaiser window of 60 dB.
-    Phase p is the signal p / factor of a sample after the twelfth of its 24.
-
-    Example:
-        >>> interpolator(4).sum(axis=1).round(3).tolist()
-        [1.0, 1.0, 1.0, 1.0]
-    """
-    distance = np.arange(factor)[:, None] / factor - (np.arange(_TAPS) - (_TAPS // 2 - 1))
-    window = np.i0(_BETA * np.sqrt(1 - (distance / (_TAPS // 2)) ** 2)) / np.i0(_BETA)
-    phases: npt.NDArray[np.float64] = np.sinc(distance) * window
-    return phases
-
-
 def _checked(roles: Any) -> tuple[str, ...]:
     if isinstance(roles, str):
         raise KernelError(f"roles must be a sequence of names, one a channel, not {roles!r}")
@@ -290,7 +238,3 @@ def _weight(role: object) -> float:
 
 def _lufs(mean_square: float) -> float:
     return -0.691 + 10 * math.log10(mean_square) if mean_square > 0 else -math.inf
-
-
-def _decibels(magnitude: float) -> float:
-    return 20 * math.log10(magnitude) if magnitude > 0 else -math.inf

@@ -18,6 +18,7 @@ from unbraid.host.contract import Cancelled, Layout, MediaError, PluginCard, Plu
 from unbraid.host.engine.plan import Settings, build_plan
 from unbraid.host.engine.survey import survey
 from unbraid.host.graph.draw import to_text
+from unbraid.kernels.loudness import LoudnessMeter
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -276,3 +277,18 @@ def test_a_full_spool_is_an_error_and_leaves_nothing(
     with pytest.raises(MediaError, match=r"cannot be spooled to .*: No space left on device"):
         render(peaking(), fifo, tmp_path / "out", registry=registry, options=options)
     assert not (tmp_path / "out").exists()
+
+
+def test_the_ready_made_normalisation_gives_the_same_over_a_file_and_a_spooled_pipe(
+    registry: Registry, wav: Path, fifo: Path, tmp_path: Path
+) -> None:
+    report = render("normalize", wav, tmp_path / "file", registry=registry)
+    render(
+        "normalize", fifo, tmp_path / "pipe", registry=registry, options=RenderOptions(spool=str(tmp_path))
+    )
+    done = read(tmp_path / "file" / "in.normalized.wav")
+    np.testing.assert_array_equal(read(tmp_path / "pipe" / "in.normalized.wav"), done)
+    meter = LoudnessMeter(["L", "R"], 48000)
+    meter.push(done)
+    assert meter.integrated == pytest.approx(-23, abs=0.1)
+    assert report.findings["level"]["loudness after / LUFS"] == pytest.approx(-23, abs=0.01)

@@ -12,8 +12,8 @@ __all__ = ["Box", "Edge", "View"]
 class Box:
     """An input, a node or an output.
 
-    ``rate`` is given where it is not the graph's (a rate island); ``passes`` is how often a node hears the whole
-    programme before it processes it.
+    ``rate`` is given where it is not the graph's (a rate island); ``passes`` is how often a node hears the
+    whole programme before it processes it.
     """
 
     name: str

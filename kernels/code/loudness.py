@@ -1,4 +1,4 @@
-"""Loops of loudness meters: K-weighted energies every 10 ms, and peaks between samples.
+"""The loop of loudness meters: K-weighted energies every 10 ms.
 
 What is summed and when depends on absolute positions alone, so no result depends on how a signal was cut.
 Samples that are not finite count as silence.
@@ -8,34 +8,22 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from .memory import f64, i32, i64, inline
+from .memory import f64, i64, inline
+from .true_peak import plus, wide
 
-__all__ = ["energies", "peaks"]
+__all__ = ["energies"]
 
 _types: Any = types
 _room: Any = cgutils.alloca_once
 _INT, _WORD, _FLOAT = ir.IntType(64), ir.IntType(32), ir.FloatType()
-_LANES, _VECTORS, _TAPS = 16, 2, 24
-_ROW, _BITS = ir.VectorType(_FLOAT, _LANES), ir.VectorType(_WORD, _LANES)
-
-
-def _wide(builder: Any, value: Any, kind: Any) -> Any:
-    one = builder.insert_element(ir.Constant(kind, ir.Undefined), value, _WORD(0))
-    return builder.shuffle_vector(one, one, ir.Constant(ir.VectorType(_WORD, kind.count), [0] * kind.count))
 
 
 # Fused where the CPU can; of two products that meet only one, so that all copies of a loop round alike.
-
-
-def _plus(builder: Any, a: Any, b: Any, c: Any) -> Any:
-    """``a b + c``."""
-    return builder.fadd(builder.fmul(a, b, flags=["contract"]), c, flags=["contract"])
 
 
 def _minus(builder: Any, c: Any, a: Any, b: Any) -> Any:
@@ -77,7 +65,7 @@ def _weigher(lanes: int) -> Any:
             rows = [builder.inttoptr(start, _FLOAT.as_pointer()) for start in starts]
             values = builder.inttoptr(args[1], ir.DoubleType().as_pointer())
             b0, b1, b2, a1, a2, c1, c2 = (
-                _wide(builder, builder.load(builder.gep(values, [_INT(k)])), doubles) for k in range(7)
+                wide(builder, builder.load(builder.gep(values, [_INT(k)])), doubles) for k in range(7)
             )
             kept = builder.inttoptr(args[2], doubles.as_pointer())
             places = [builder.gep(kept, [_INT(k)]) for k in range(5)]
@@ -89,14 +77,14 @@ def _weigher(lanes: int) -> Any:
             with cgutils.for_range(builder, args[3]) as loop:
                 x = block(builder, rows, loop.index)
                 z = [builder.load(room) for room in rooms]
-                u = _plus(builder, b0, x, z[0])
+                u = plus(builder, b0, x, z[0])
                 s = builder.fadd(u, z[2])
                 after = [
-                    _minus(builder, _plus(builder, b1, x, z[1]), a1, u),
+                    _minus(builder, plus(builder, b1, x, z[1]), a1, u),
                     _minus(builder, builder.fmul(b2, x), a2, u),
-                    _minus(builder, _plus(builder, minus_two, u, z[3]), c1, s),
+                    _minus(builder, plus(builder, minus_two, u, z[3]), c1, s),
                     _minus(builder, u, c2, s),
-                    _plus(builder, s, s, z[4]),
+                    plus(builder, s, s, z[4]),
                 ]
                 for value, room in zip(after, rooms, strict=True):
                     builder.store(value, room)
@@ -176,101 +164,4 @@ def energies(state: Any, x: Any, stride: Any, n: Any) -> Any:
             figures[1] = _window(header[9], slot, 300, rate)
             figures[2] = max(figures[2], figures[0])
             figures[3] = max(figures[3], figures[1])
-    return 0
-
-
-# Peaks: magnitudes as integers, which sort as the numbers do
-
-
-def _interpolator(phases: int) -> Any:
-    """An intrinsic: the largest magnitude in each lane of a row's samples between samples."""
-
-    @intrinsic
-    def between(typingctx: Any, coefficients: Any, row: Any, n: Any, lanes: Any) -> Any:
-        word = _types.int64
-
-        def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-            table = builder.inttoptr(args[0], _FLOAT.as_pointer())
-            samples = builder.inttoptr(args[1], _FLOAT.as_pointer())
-            place = builder.inttoptr(args[3], _BITS.as_pointer())
-            largest = _room(builder, _BITS)
-            builder.store(ir.Constant(_BITS, [0] * _LANES), largest)
-            mask = ir.Constant(_BITS, [0x7FFFFFFF] * _LANES)
-            rounds = builder.udiv(args[2], _INT(_LANES * _VECTORS))
-            with cgutils.for_range(builder, rounds) as loop:
-                start = builder.mul(loop.index, _INT(_LANES * _VECTORS))
-                sums: list[Any] = [ir.Constant(_ROW, [0.0] * _LANES)] * (phases * _VECTORS)
-                for tap in range(_TAPS):
-                    vectors = []
-                    for k in range(_VECTORS):
-                        at = builder.gep(samples, [builder.add(start, _INT(tap + _LANES * k))])
-                        vectors.append(builder.load(builder.bitcast(at, _ROW.as_pointer())))
-                        vectors[-1].align = 4
-                    for phase in range(phases):
-                        value = builder.load(builder.gep(table, [_INT(phases * tap + phase)]))
-                        wide = _wide(builder, value, _ROW)
-                        for k in range(_VECTORS):
-                            which = _VECTORS * phase + k
-                            sums[which] = _plus(builder, wide, vectors[k], sums[which])
-                for total in sums:
-                    bits = builder.and_(builder.bitcast(total, _BITS), mask)
-                    before = builder.load(largest)
-                    more = builder.icmp_signed(">", bits, before)
-                    builder.store(builder.select(more, bits, before), largest)
-            builder.store(builder.load(largest), place).align = 4
-            return context.get_dummy_value()
-
-        return _types.void(word, word, word, word), codegen
-
-    return between
-
-
-_three: Any = _interpolator(3)
-_one: Any = _interpolator(1)
-
-
-@inline
-def _take(words: Any, row: Any) -> Any:
-    """Copy samples, those that are not finite as 0; return the largest magnitude."""
-    largest = np.int32(0)
-    for i in range(len(words)):
-        magnitude = words[i] & np.int32(0x7FFFFFFF)
-        finite = magnitude < np.int32(0x7F800000)
-        row[i] = words[i] if finite else np.int32(0)
-        largest = max(largest, magnitude if finite else np.int32(0))
-    return largest
-
-
-def peaks(state: Any, x: Any, stride: Any, n: Any) -> Any:
-    """Find the peaks of ``n`` samples of each channel, at samples and between them.
-
-    The state is channels, oversampling (4, 2 or 1), samples in the chunk, and the addresses of: coefficients
-    ``[24, oversampling - 1]``, rows of 32 samples before a chunk and its 256, the largest magnitudes as bits
-    ``[channels, 2]``, at samples and between, and room for 16 more. Only whole chunks are interpolated.
-    """
-    header = i64(state, 7)
-    channels, factor = header[0], header[1]
-    crests, lanes = i32(header[5], 2 * channels), i32(header[6], 16)
-    done = 0
-    while done < n:
-        fill = header[2]
-        count = min(n - done, 256 - fill)
-        for c in range(channels):
-            words = i32(x + c * stride + 4 * done, count)
-            row = i32(header[4] + 1152 * c + 4 * (32 + fill), count)
-            crests[2 * c] = max(crests[2 * c], _take(words, row))
-        done += count
-        header[2] = (fill + count) % 256
-        if header[2] == 0 and factor > 1:
-            for c in range(channels):
-                start = header[4] + 1152 * c
-                if factor == 4:
-                    _three(header[3], start + 36, 256, header[6])
-                else:
-                    _one(header[3], start + 36, 256, header[6])
-                for k in range(16):
-                    crests[2 * c + 1] = max(crests[2 * c + 1], lanes[k])
-                row = i32(start, 288)
-                for k in range(32):
-                    row[k] = row[256 + k]
     return 0
