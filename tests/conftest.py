@@ -1,6 +1,9 @@
-"""What every test shares: hypothesis without deadlines, the registry, and the tests' own plugins."""
+"""What every test shares: the CPUs, hypothesis without deadlines, the registry and the tests' own plugins."""
 
 from __future__ import annotations
+
+import os
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -10,6 +13,27 @@ from unbraid.host.registry import Registry
 
 settings.register_profile("unbraid", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("unbraid")
+
+#: More would want more memory, and few tests are left for each.
+_MOST_WORKERS = 4
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_cmdline_main(config: pytest.Config) -> None:
+    """Share a run of the whole suite among the CPUs, where pytest-xdist is there and nobody said otherwise.
+
+    A run of named files or of one test stays in one process, which begins at once; so does one that is
+    watched (``-s``, ``--pdb``) or measures (``-m soak``). ``-n 0`` says so for any, ``-n 8`` the opposite.
+    """
+    option = config.option
+    if hasattr(config, "workerinput") or getattr(option, "numprocesses", 0) is not None or option.tx:
+        return
+    watched = option.capture == "no" or option.usepdb or option.trace or option.collectonly
+    whole = option.markexpr == "not soak" and any(Path(argument).is_dir() for argument in config.args)
+    if whole and not watched:
+        option.numprocesses = min(len(os.sched_getaffinity(0)), _MOST_WORKERS)
+        # Neighbours stay together, so that what a module sets up is set up once.
+        option.dist = "worksteal"
 
 
 @pytest.fixture(scope="session")

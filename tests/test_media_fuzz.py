@@ -197,4 +197,4 @@ def test_a_size_that_lies_does_not_make_us_keep_an_endless_pipe(tmp_path: Path) 
         open_input(path)
     giver.join(10)
     assert not giver.is_alive()
-    assert given < 1 << 20
+    assert given < 4 << 20  # what was read of it and what the pipe itself holds, at most 1 MiB
