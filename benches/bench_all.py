@@ -7,7 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from benches import engine, media, multichannel, renders, segments, spectra, startup
+from benches import (
+    conformance,
+    engine,
+    isolation,
+    levels,
+    media,
+    multichannel,
+    renders,
+    segments,
+    spectra,
+    startup,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -18,6 +29,8 @@ CONTESTS: list[Contest] = [
     *spectra.CONTESTS,
     *multichannel.CONTESTS,
     *engine.CONTESTS,
+    *isolation.CONTESTS,
+    *levels.CONTESTS,
     *media.CONTESTS,
     *renders.CONTESTS,
     *segments.CONTESTS,

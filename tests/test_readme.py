@@ -126,6 +126,44 @@ def test_the_film_it_shows_keeps_its_picture(folder: Path) -> None:
     assert second_track("film.new.mov") == clean.astype("<i4").tobytes()
 
 
+def test_the_loudness_it_shows_is_reached_by_a_programme_and_by_stems(folder: Path) -> None:
+    normalize, measure = next(b for b in fences("sh") if "unbraid loudness" in b).strip().splitlines()
+    assert shell(normalize, folder).returncode == 0
+    assert re.search(r"interview.normalized.wav +-16.0 ", shell(measure, folder).stdout)
+    (folder / "stems.yaml").write_text(next(b for b in fences("yaml") if "normalize" in b))
+    noise = np.random.default_rng(1).uniform(-0.1, 0.1, (15 * 48000, 2))
+    soundfile.write(folder / "music.wav", noise, 48000, "PCM_24")
+    stems = ["--input", "dialogue=interview.wav", "--input", "music=music.wav"]
+    done = unbraid("render", "stems.yaml", *stems, "-o", "out", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    found = unbraid("loudness", "out/interview.dialogue.wav", cwd=folder).stdout
+    assert re.search(r"interview.dialogue.wav +-27.0 ", found)
+
+
+def test_the_measuring_it_shows_runs_over_folders_and_arrays(folder: Path) -> None:
+    for name in ("stems/talk", "mixes", "out"):
+        (folder / name).mkdir(parents=True)
+    x = np.random.default_rng(2).uniform(-0.3, 0.3, (2, 48000)).astype(np.float32)
+    soundfile.write(folder / "stems" / "talk" / "clean.wav", x.T, 48000, "FLOAT")
+    soundfile.write(folder / "out" / "talk.clean.wav", 0.9 * x.T, 48000, "FLOAT")
+    soundfile.write(folder / "mixes" / "talk.wav", 2 * x.T, 48000, "FLOAT")
+    (line,) = next(b for b in fences("sh") if "unbraid eval" in b).strip().splitlines()
+    done = shell(line.replace("--pictures pictures", "--measure sdr,si-sdr"), folder)
+    assert done.returncode == 0, done.stderr
+    assert "20.00" in done.stdout  # a tenth of the amplitude is missing: -20 dB
+    assert "talk,clean," in (folder / "scores.csv").read_text()
+    code = next(block for block in fences("python") if "find_pairs" in block)
+    names: dict[str, object] = {"reference": x, "estimate": np.float32(0.9) * x}
+    here = Path.cwd()
+    os.chdir(folder)
+    try:
+        exec(code, names)  # noqa: S102 - the README's own
+    finally:
+        os.chdir(here)
+    assert names["scores"]["sdr"].value == pytest.approx(20, abs=0.01)  # type: ignore[index]
+    assert len(names["rows"]) == 1  # type: ignore[arg-type]
+
+
 def installed(name: str, code: str, folder: Path) -> None:
     """Put a module with a card into a folder, as an installed distribution."""
     (folder / f"{name}.py").write_text(code)

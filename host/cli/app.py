@@ -29,9 +29,11 @@ __all__ = ["main"]
 _COMMANDS = {
     "demo": "Make a short scene, render it, and say what was done.",
     "doctor": "Show versions, devices, and plugins that failed to load.",
+    "eval": "Measure estimates against references.",
     "graph": "Check or draw a graph.",
     "plugins": "List plugins, or show one with its ports and parameters.",
     "info": "Show what a sound file or film holds.",
+    "loudness": "Show how loud sound files are, and their peaks.",
     "remux": "Put a sound into a film, its picture untouched.",
     "render": "Render a graph over sound files, films and pipes.",
     "warmup": "Compile all kernels now, so that no render waits for one.",

@@ -98,6 +98,28 @@ _SEEDS = click.IntRange(0, (1 << 63) - 1)
     show_default=True,
     help="For plugins that draw random numbers.",
 )
+@click.option(
+    "--isolate",
+    type=click.Choice(["asked", "third-party", "all"]),
+    default="asked",
+    show_default=True,
+    help="Which nodes run in processes of their own: those that say `isolate: true`, also every plugin that "
+    "is not Unbraid's, or all.",
+)
+@click.option(
+    "--isolate-seconds",
+    type=click.FloatRange(0, min_open=True),
+    default=60.0,
+    show_default=True,
+    metavar="S",
+    help="Longest time an isolated node may take for a block.",
+)
+@click.option(
+    "--isolate-memory",
+    type=click.IntRange(1),
+    metavar="MIB",
+    help="Most memory for each isolated node.  [default: three quarters of the machine's]",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
 def command(
     graph: str,
@@ -148,6 +170,7 @@ def command(
 
 def _options(given: dict[str, Any]) -> RenderOptions:
     from ..engine.options import RenderOptions
+    from ..isolation.policy import Isolation
     from ..media.open_input import InputForm
 
     source = InputForm(
@@ -157,7 +180,13 @@ def _options(given: dict[str, Any]) -> RenderOptions:
         track=given.pop("track"),
         salvage=given.pop("salvage"),
     )
-    return RenderOptions(max_block=given.pop("block"), source=source, **given)
+    memory = given.pop("isolate_memory")
+    isolation = Isolation(
+        policy=given.pop("isolate"),
+        seconds=given.pop("isolate_seconds"),
+        memory=None if memory is None else memory << 20,
+    )
+    return RenderOptions(max_block=given.pop("block"), source=source, isolate=isolation, **given)
 
 
 def apply_setting(graph: Graph, setting: str) -> None:

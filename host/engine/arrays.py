@@ -8,6 +8,7 @@ import numpy as np
 
 from ..contract.audio import Layout
 from ..contract.errors import UnbraidError
+from ..isolation.policy import Isolation
 from ..registry import Registry
 from .drive import Drive
 from .options import RenderOptions, whole_rate
@@ -60,7 +61,7 @@ def process(
         graph: a `Graph`, a graph file, or the name of a ready-made graph.
         inputs: float32 ``[channels, samples]`` for the first input, or such arrays by input name.
         rate: Hz.
-        options: ``tails``, ``non_finite``, ``max_block`` and ``seed`` apply.
+        options: ``tails``, ``non_finite``, ``max_block``, ``seed`` and ``isolate`` apply.
         registry: plugins to use; by default all that are installed.
         blocks: block lengths to cut the signal into; the output does not depend on them.
 
@@ -83,7 +84,10 @@ def process(
         registry, whole_rate(rate), {name: Layout.of_channels(len(data)) for name, data in arrays.items()}
     )
     settings = Settings(
-        max_block=options.max_block, seed=options.seed, length=None if options.tails else length
+        max_block=options.max_block,
+        seed=options.seed,
+        length=None if options.tails else length,
+        isolate=Isolation.of(options.isolate),
     )
     executor = ready(checked, registry, settings)
     try:

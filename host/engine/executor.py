@@ -15,7 +15,7 @@ import numpy as np
 
 from ...kernels.program import CompiledCallError, Program
 from ..contract.errors import NodeError, UnbraidError, one_line
-from .guard import check_declared, process_first
+from .guard import check_declared, process_first, what_failed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -214,7 +214,7 @@ class Executor:
             try:
                 step.processor.reset()
             except (Exception, SystemExit) as error:
-                raise self._failed(step, f"reset() raised {one_line(error)}") from error
+                raise self._failed(step, what_failed("reset()", error)) from error
         self._failure = None
 
     def close(self) -> list[str]:

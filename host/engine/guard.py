@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..contract.compiled import Compiled
-from ..contract.errors import NodeError, PluginError, one_line
+from ..contract.errors import NodeError, PluginError, UnbraidError, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,6 +27,7 @@ __all__ = [
     "findings",
     "prepare",
     "process_first",
+    "what_failed",
 ]
 
 _METHODS = ("prepare", "set", "process", "reset", "release", "compiled")
@@ -78,6 +79,12 @@ def check_declared(processor: Processor, latency: int, after: str) -> None:
         raise PluginError(f"{after} changed its latency, which is constant while audio runs")
 
 
+def what_failed(call: str, error: BaseException) -> str:
+    """Return that a call failed: one of our own errors says how itself, another by its type."""
+    verb = "failed:" if isinstance(error, UnbraidError) else "raised"
+    return f"{call} {verb} {one_line(error)}"
+
+
 def prepare(processor: Processor, spec: Spec, node: CheckedNode) -> None:
     """Prepare a node's processor.
 
@@ -90,9 +97,7 @@ def prepare(processor: Processor, spec: Spec, node: CheckedNode) -> None:
     except PluginError as error:
         raise PluginError(f"{node.place}: node {node.name!r} ({node.card.id}): {one_line(error)}") from error
     except (Exception, SystemExit) as error:
-        raise NodeError(
-            node.name, node.card.id, None, f"prepare() raised {one_line(error)}", node.place
-        ) from error
+        raise NodeError(node.name, node.card.id, None, what_failed("prepare()", error), node.place) from error
 
 
 def findings(processor: object, node: CheckedNode) -> dict[str, float | str]:
@@ -105,11 +110,11 @@ def findings(processor: object, node: CheckedNode) -> dict[str, float | str]:
     if ask is None:
         return {}
     try:
-        found = {str(name): value for name, value in ask().items()}
+        found = ask().items()
+        return {str(name): value if isinstance(value, str) else float(value) for name, value in found}
     except Exception as error:
-        reason = f"findings() raised {one_line(error)}"
+        reason = what_failed("findings()", error)
         raise NodeError(node.name, node.card.id, None, reason, node.place) from error
-    return {name: value if isinstance(value, str) else float(value) for name, value in found.items()}
 
 
 def process_first(processor: Processor, ins: Mapping[str, Array], outs: Mapping[str, Array]) -> None:

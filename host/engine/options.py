@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from ..contract.errors import UnbraidError
+from ..isolation.policy import Isolation
 from ..media.open_input import InputForm
 from ..media.resample import HIGHEST, LOWEST
 from ..media.writer import FORMS
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from ..isolation.policy import Policy
     from ..media.encoder import Dither, OnClip
     from ..media.metadata import Metadata
 
@@ -50,6 +52,8 @@ class RenderOptions:
             once.
         max_block: samples processed at a time.
         seed: for plugins that draw random numbers, and for dither.
+        isolate: which nodes run in processes of their own: "asked", "third-party" or "all", or an `Isolation`
+            with limits.
     """
 
     overwrite: bool = False
@@ -65,12 +69,14 @@ class RenderOptions:
     spool: str | None = None
     max_block: int = 8192
     seed: int = 0
+    isolate: Policy | Isolation = "asked"
 
     def __post_init__(self) -> None:
         for name, allowed in _CHOICES.items():
             if getattr(self, name) not in allowed:
                 raise UnbraidError(f"{name} is {getattr(self, name)!r}, not {' or '.join(allowed)}")
         check_block(self.max_block)
+        Isolation.of(self.isolate)
         if type(self.seed) is not int or not 0 <= self.seed < 1 << 63:
             raise UnbraidError(f"seed is {self.seed!r}; it is a whole number from 0 to 2^63 - 1")
         rate = self.output_rate

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from ..contract.audio import Layout, Spec
 from ..contract.errors import PluginError, one_line
 from ..graph.check import Wire
+from ..isolation.policy import Isolation
 from .automation import Automation
 from .devices import require_device
 from .guard import check_methods, compiled_form, declared, findings, prepare
@@ -30,12 +31,13 @@ __all__ = ["Plan", "Settings", "Signal", "Step", "assign_slots", "build_plan"]
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """How a graph is run: block size in samples, seed, deadline, programme length where known."""
+    """How a graph is run: block size in samples, seed, deadline, length where known, who is isolated."""
 
     max_block: int = 8192
     seed: int = 0
     realtime: bool = False
     length: int | None = None
+    isolate: Isolation = Isolation()  # noqa: RUF009 - frozen
 
 
 @dataclass(eq=False, slots=True)
@@ -210,8 +212,7 @@ class _Builder:
     ) -> tuple[Processor, int, int]:
         """Return the node's processor, ready to run, with its latency and tail."""
         require_device(node.device, node.place)
-        processor = self.registry.build(node.card, self.plan.automation.initial(node.name))
-        check_methods(processor, node.card)
+        processor = self.constructed(node)
         if node.rate != self.graph.rate:
             processor = RateIsland(processor, node.rate)
         self.plan.built.append((f"node {node.name!r} ({node.card.id})", processor))
@@ -220,6 +221,17 @@ class _Builder:
             return processor, declared(processor, "latency"), declared(processor, "tail")
         except PluginError as error:
             raise PluginError(f"{node.place}: node {node.name!r} ({node.card.id}): {error}") from None
+
+    def constructed(self, node: CheckedNode) -> Processor:
+        """Return the node's processor as its factory gives it, or one that will run it in its own process."""
+        params, isolation = self.plan.automation.initial(node.name), self.settings.isolate
+        if isolation.wanted(node, self.registry.packages):
+            from ..isolation.processor import IsolatedProcessor
+
+            return IsolatedProcessor(node.card, params, isolation)
+        processor = self.registry.build(node.card, params)
+        check_methods(processor, node.card)
+        return processor
 
 
 def _grouped(steps: list[Step]) -> list[Step]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..contract.errors import plain
+from ..isolation.policy import Isolation
 from ..registry import Registry
 from .drive import Drive
 from .inputs import Inputs
@@ -145,7 +146,12 @@ def _prepare(
     if hearing:
         files.keep(options.spool, hearing)
     length = None if options.tails else files.length
-    settings = Settings(max_block=options.max_block, seed=options.seed, length=length)
+    settings = Settings(
+        max_block=options.max_block,
+        seed=options.seed,
+        length=length,
+        isolate=Isolation.of(options.isolate),
+    )
     executor = ready(checked, registry, settings)
     stack.callback(lambda: warnings.extend(executor.close()))
     drive = Drive(

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..contract.errors import NodeError, one_line
+from ..contract.errors import NodeError
 from .executor import Executor
+from .guard import what_failed
 from .plan import Plan, assign_slots
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ class _Hearer:
             getattr(processor, method)(*arguments)
         except (Exception, SystemExit) as error:
             node = self.plan.graph.nodes[self.step.name]
-            reason = f"{method}() raised {one_line(error)}"
+            reason = what_failed(f"{method}()", error)
             raise NodeError(node.name, node.card.id, self.heard, reason, node.place) from error
 
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from ..contract.audio import Layout
 from ..contract.errors import GraphError, Problem, UnbraidError
+from ..isolation.policy import Isolation
 from ..registry import Registry
 from .arrays import check_array, common_length
 from .options import check_block, whole_rate
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from ..contract.processor import Array
     from ..graph.check import CheckedGraph
     from ..graph.graph import Graph
+    from ..isolation.policy import Policy
     from .executor import Executor
 
 __all__ = ["Stream", "open_stream"]
@@ -105,6 +107,7 @@ def open_stream(
     max_block: int = 8192,
     seed: int = 0,
     realtime: bool = False,
+    isolate: Policy | Isolation = "asked",
     registry: Registry | None = None,
 ) -> Stream:
     """Prepare a graph for block-by-block use.
@@ -116,6 +119,8 @@ def open_stream(
         max_block: longest block handed to a plugin; longer ones are cut.
         seed: for plugins that draw random numbers.
         realtime: refuse plugins that cannot meet deadlines.
+        isolate: which nodes run in processes of their own: "asked", "third-party" or "all", or an `Isolation`
+            with limits. Each costs 20 to 150 us a block, more on a busy machine.
         registry: plugins to use; by default all that are installed.
 
     Raises:
@@ -128,7 +133,7 @@ def open_stream(
         registry, whole_rate(rate), {k: Layout.parse(v) for k, v in (layouts or {}).items()}
     )
     refuse_live(checked, realtime=realtime)
-    settings = Settings(max_block=max_block, seed=seed, realtime=realtime)
+    settings = Settings(max_block=max_block, seed=seed, realtime=realtime, isolate=Isolation.of(isolate))
     return Stream(ready(checked, registry, settings))
 
 

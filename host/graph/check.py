@@ -60,6 +60,7 @@ class CheckedNode:
     rate: int
     device: str
     place: Place = field(compare=False)
+    isolate: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -411,6 +412,7 @@ def _assemble(
             rate=checker.rate_of(card),
             device=document.nodes[name].device,
             place=document.parsed.place(("nodes", name)),
+            isolate=document.nodes[name].isolate,
         )
     return CheckedGraph(
         source=document.parsed.source,

@@ -36,13 +36,17 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class NodeEntry:
-    """A node as written. ``sources`` is by position (a tuple) or by input port (a dict)."""
+    """A node as written. ``sources`` is by position (a tuple) or by input port (a dict).
+
+    ``isolate`` says whether it runs in a process of its own; None where nothing is written.
+    """
 
     name: str
     use: str
     sources: tuple[Source, ...] | dict[str, Source]
     params: Mapping[str, Any]
     device: str = "cpu"
+    isolate: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +115,12 @@ class _Reading:
         self.problem(path, f"must be a name, not {_kind(value)}")
         return default
 
+    def choice(self, value: Any, path: Path) -> bool | None:
+        if value is None or isinstance(value, bool):
+            return value
+        self.problem(path, f"must be true or false, not {_kind(value)}")
+        return None
+
     def source(self, value: Any, path: Path) -> Source:
         node, dot, port = self.text(value, path).partition(".")
         return Source(node, port if dot else None, path)
@@ -137,7 +147,7 @@ class _Reading:
         """Take one node's entry apart."""
         path = ("nodes", name)
         self.name(name, path)
-        entry = self.mapping(value, path, ("use", "from", "params", "device"))
+        entry = self.mapping(value, path, ("use", "from", "params", "device", "isolate"))
         if "use" not in entry:
             self.problem(path, "has no `use`", "write use: PLUGIN")
             return None
@@ -147,6 +157,7 @@ class _Reading:
             sources=self.sources(entry["from"], (*path, "from")) if "from" in entry else (),
             params=self.mapping(entry.get("params"), (*path, "params")),
             device=self.text(entry.get("device", "cpu"), (*path, "device"), "cpu"),
+            isolate=self.choice(entry.get("isolate"), (*path, "isolate")),
         )
 
     def output(self, name: str, value: Any) -> OutputEntry | None:

@@ -116,9 +116,13 @@ class Graph:
         /,
         *sources: str | NodeHandle,
         device: str = "cpu",
+        isolate: bool | None = None,
         **params: Any,
     ) -> NodeHandle:
-        """Add a node of plugin ``use``, fed by ``sources`` in the order of its inputs."""
+        """Add a node of plugin ``use``, fed by ``sources`` in the order of its inputs.
+
+        ``isolate`` runs it in a process of its own, or asks that it does not.
+        """
         entry: dict[str, Any] = {"use": use}
         if sources:
             names = [_name(source) for source in sources]
@@ -127,6 +131,8 @@ class Graph:
             entry["params"] = _plain(params)
         if device != "cpu":
             entry["device"] = device
+        if isolate is not None:
+            entry["isolate"] = isolate
         self._section("nodes")[name] = entry
         return NodeHandle(name)
 
