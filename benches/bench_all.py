@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 CONTESTS: list[Contest] = [
     *spectra.CONTESTS,
     *multichannel.CONTESTS,
+    *conformance.CONTESTS,
     *engine.CONTESTS,
     *isolation.CONTESTS,
     *levels.CONTESTS,

@@ -7,10 +7,12 @@ broken one is reported and skipped instead of taking the others down.
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass, field
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import pluggy
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
     from .contract.params import Params
     from .contract.processor import Processor
 
-__all__ = ["SWITCH", "Fault", "Registry"]
+__all__ = ["SWITCH", "Fault", "Registry", "allowed_points"]
 
 #: Set this environment variable to 0 to leave out every plugin that is not Unbraid's own.
 SWITCH = "UNBRAID_THIRD_PARTY"
@@ -34,19 +36,28 @@ _OWN = "unbraid"
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """A plugin source that could not be used: its name, the package it came from, and why."""
+    """A plugin source that could not be used: its name, the package it came from, why, and what to do."""
 
     source: str
     package: str
     reason: str
+    remedy: str = ""
 
     def __str__(self) -> str:
-        return f"{self.source} (from {self.package}): {self.reason}"
+        told = f"{self.source} (from {self.package}): {self.reason}"
+        return f"{told}; {self.remedy}" if self.remedy else told
 
 
 @dataclass
 class Registry:
     """Cards by id, ready-made graphs by name, and what failed to load.
+
+    Attributes:
+        cards: by id.
+        packages: the distribution that brings each card.
+        homes: the object each card comes from, as an entry point names it: ``module`` or ``module:object``.
+        graphs: ready-made graphs.
+        faults: what could not be used.
 
     Example:
         >>> registry = Registry.discover()
@@ -56,6 +67,7 @@ class Registry:
 
     cards: dict[str, PluginCard] = field(default_factory=dict)
     packages: dict[str, str] = field(default_factory=dict)
+    homes: dict[str, str] = field(default_factory=dict)
     graphs: dict[str, Path] = field(default_factory=dict)
     faults: list[Fault] = field(default_factory=list)
 
@@ -68,11 +80,8 @@ class Registry:
     def discover(cls) -> Registry:
         """Load every entry point of the group that `SWITCH` allows."""
         registry = cls()
-        own_only = os.environ.get(SWITCH, "1") == "0"
-        found = entry_points(group=hooks.GROUP)
-        for point in sorted(found, key=lambda point: (_package(point) != _OWN, point.name)):
-            if not own_only or _package(point) == _OWN:
-                registry.load(point)
+        for point, _ in allowed_points():
+            registry.load(point)
         return registry
 
     def load(self, point: EntryPoint) -> None:
@@ -80,28 +89,49 @@ class Registry:
         try:
             plugin = point.load()
         except (Exception, SystemExit) as error:  # noqa: BLE001 - a stranger's import can raise anything
-            self.faults.append(Fault(point.name, _package(point), f"cannot be loaded: {one_line(error)}"))
+            package = _package(point)
+            remedy = _import_remedy(error, point.value, package)
+            self.faults.append(Fault(point.name, package, f"cannot be loaded: {one_line(error)}", remedy))
             return
-        self.add(plugin, point.name, _package(point))
+        self.add(plugin, point.name, _package(point), home=point.value)
 
-    def add(self, plugin: object, source: str, package: str = "this session") -> None:
+    def add_module(self, home: str) -> None:
+        """Take the hooks of an importable module, or of an object in it, that no package names.
+
+        Args:
+            home: ``module`` or ``module:object``.
+        """
+        self.load(EntryPoint(home, home, hooks.GROUP))
+
+    def add(self, plugin: object, source: str, package: str = "this session", *, home: str = "") -> None:
         """Take the hooks of a module or object.
 
         Faults are noted for misspelt hooks, unmarked hooks, broken cards and duplicate ids.
+
+        Args:
+            plugin: the module or object.
+            source: its name, for faults.
+            package: the distribution it comes from.
+            home: where it can be imported; a module knows that itself.
         """
         try:
             self._manager.register(plugin, name=f"{package}:{source}")
-            for reason in _misspelt(self._manager, plugin):
-                self.faults.append(Fault(source, package, reason))
+            for reason, remedy in _misspelt(self._manager, plugin):
+                self.faults.append(Fault(source, package, reason, remedy))
         except Exception as error:  # noqa: BLE001 - to look at a stranger's object can raise anything
-            self.faults.append(Fault(source, package, one_line(error)))
+            self.faults.append(Fault(source, package, one_line(error), _hook_remedy(error, package)))
             return
+        if not home and isinstance(plugin, ModuleType):
+            home = plugin.__name__
+        known = set(self.cards)
         takes = {"unbraid_cards": self._take_cards, "unbraid_graphs": self._take_graphs}
         for hook, take in takes.items():
             try:
                 take(self._ask(plugin, hook), source, package)
-            except Exception as error:  # noqa: BLE001 - a stranger's hook can raise anything
-                self.faults.append(Fault(source, package, f"its hook {hook} failed: {one_line(error)}"))
+            except (Exception, SystemExit) as error:  # noqa: BLE001 - a stranger's hook can raise anything
+                reason = f"its hook {hook} failed: {one_line(error)}"
+                self.faults.append(Fault(source, package, reason, _hook_remedy(error, package)))
+        self.homes.update(dict.fromkeys(set(self.cards) - known, home))
 
     def _ask(self, plugin: object, hook: str) -> Any:
         """Call one hook of one plugin only, so that its failure is its own."""
@@ -117,20 +147,23 @@ class Registry:
         for name, path in dict(graphs).items():
             if name in self.graphs:
                 reason = f"its graph {name!r} is left out: {self.graphs[name]} has that name already"
-                self.faults.append(Fault(source, package, reason))
+                remedy = f"uninstall one, or ask the author of {package} for another name"
+                self.faults.append(Fault(source, package, reason, remedy))
             else:
                 self.graphs[name] = Path(path)
 
     def _take(self, card: object, source: str, package: str) -> None:
         if not isinstance(card, PluginCard):
-            self.faults.append(Fault(source, package, f"unbraid_cards gave {card!r}, not a PluginCard"))
+            reason = f"unbraid_cards gave {card!r}, not a PluginCard"
+            self.faults.append(Fault(source, package, reason, f"ask the author of {package} to return cards"))
         elif card.id in self.cards or card.id in self._duplicates:
             first = self.packages.pop(card.id, None)
             self.cards.pop(card.id, None)
             names = self._duplicates.setdefault(card.id, [first] if first else [])
             names.append(package)
             reason = f"plugin id {card.id!r} is brought by {' and by '.join(names)}: none of them is used"
-            self.faults.append(Fault(source, package, reason))
+            remedy = f"uninstall one, or set {SWITCH}=0 to use only Unbraid's own"
+            self.faults.append(Fault(source, package, reason, remedy))
         else:
             self.cards[card.id] = card
             self.packages[card.id] = package
@@ -159,7 +192,7 @@ class Registry:
         module, _, name = card.factory.partition(":")
         try:
             processor: Processor = getattr(import_module(module), name)(params)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise PluginError(
                 f"plugin {card.id!r} cannot be built from {card.factory}: {one_line(error)}",
             ) from error
@@ -177,20 +210,57 @@ class Registry:
         return complaints
 
 
+def allowed_points() -> list[tuple[EntryPoint, str]]:
+    """Return the entry points that `SWITCH` allows with their packages, Unbraid's own first, then by name."""
+    own_only = os.environ.get(SWITCH, "1") == "0"
+    found = [(point, _package(point)) for point in entry_points(group=hooks.GROUP)]
+    found.sort(key=lambda each: (each[1] != _OWN, each[0].name))
+    return [each for each in found if not own_only or each[1] == _OWN]
+
+
 def _package(point: EntryPoint) -> str:
-    return point.dist.name if point.dist is not None else "an unknown package"
+    if point.dist is not None:
+        return point.dist.name
+    return "this session" if point.name == point.value else "an unknown package"
 
 
-def _misspelt(manager: pluggy.PluginManager, plugin: object) -> Iterator[str]:
+def _import_remedy(error: BaseException, home: str, package: str) -> str:
+    """Return what to do about an entry point whose import failed."""
+    module = home.partition(":")[0].strip()
+    if isinstance(error, SyntaxError) and error.filename:
+        return f"correct {error.filename}:{error.lineno}"
+    if isinstance(error, ModuleNotFoundError) and error.name:
+        if module == error.name or module.startswith(f"{error.name}."):
+            return f"its entry point names a module that is not there: install {package} again"
+        missing = error.name.partition(".")[0]
+        return f"install what it needs: pip install {missing} (or the distribution that brings {missing})"
+    if isinstance(error, ImportError | AttributeError):
+        return (
+            f"{package} and what it imports are of versions that do not fit: pip install --upgrade {package}"
+        )
+    return f"`python -c 'import {module}'` shows where; tell the author of {package}, or uninstall it"
+
+
+def _hook_remedy(error: BaseException, package: str) -> str:
+    """Return what to do about a hook that failed."""
+    contract = re.search(r"written for contract (\d+), this host speaks (\d+)", str(error))
+    if contract:
+        wanted, spoken = (int(number) for number in contract.groups())
+        newer = "unbraid" if wanted > spoken else package
+        return f"it needs an Unbraid with contract {wanted}: pip install --upgrade {newer}"
+    return f"tell the author of {package}, or uninstall it"
+
+
+def _misspelt(manager: pluggy.PluginManager, plugin: object) -> Iterator[tuple[str, str]]:
     known = _hook_names()
     marked = set()
     for caller in manager.get_hookcallers(plugin) or []:
         marked.add(caller.name)
         if not caller.has_spec():
-            yield f"hook {caller.name!r} does not exist; {nearest(caller.name, known)}"
+            yield f"hook {caller.name!r} does not exist", nearest(caller.name, known)
     for name in dir(plugin):
         if name.startswith("unbraid_") and name not in marked and callable(getattr(plugin, name)):
-            yield f"{name!r} is not marked with @hookimpl, so it is never called"
+            yield f"{name!r} is not marked with @hookimpl, so it is never called", "write @hookimpl above it"
 
 
 def _hook_names() -> Iterable[str]:

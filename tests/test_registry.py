@@ -21,7 +21,10 @@ if TYPE_CHECKING:
 
     Install = Callable[..., None]
 
-BUILT_IN = {"gain", "mix", "subtract", "delay", "highpass", "lowpass", "split", "join", "wind"}
+BUILT_IN = {
+    *("delay", "gain", "highpass", "join", "limiter", "lowpass"),
+    *("mix", "normalize", "split", "subtract", "wind"),
+}
 HEAD = """
 from unbraid.host.contract import PluginCard, hookimpl
 

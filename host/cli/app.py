@@ -31,7 +31,7 @@ _COMMANDS = {
     "doctor": "Show versions, devices, and plugins that failed to load.",
     "eval": "Measure estimates against references.",
     "graph": "Check or draw a graph.",
-    "plugins": "List plugins, or show one with its ports and parameters.",
+    "plugins": "List plugins, show one, or hold one to the contract.",
     "info": "Show what a sound file or film holds.",
     "loudness": "Show how loud sound files are, and their peaks.",
     "remux": "Put a sound into a film, its picture untouched.",

@@ -18,14 +18,25 @@ _PACKAGES = ("unbraid", "numpy", "numba", "soundfile", "soxr", "pluggy", "msgspe
 @click.command("doctor")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(as_json: bool) -> int:
-    """Show versions, devices, and plugins that failed to load; exit 1 if one did."""
+    """Show versions, devices, and plugins that failed to load; exit 1 if one did.
+
+    Plugins load in a child process: one that hangs or crashes on import is named like any other.
+    """
     import soundfile
 
     from ...kernels.machine import cache_folder
+    from ..conformance.entry_points import look
     from ..engine.devices import cuda_devices
-    from ..registry import SWITCH, Registry
+    from ..registry import SWITCH
 
-    registry = Registry.discover()
+    looked = look()
+    remedy = f"uninstall it, or set {SWITCH}=0; plugins after it were not looked at"
+    stuck = [
+        f"{p.name} (from {p.package}): {p.trouble} on import; {remedy}" for p in looked.points if p.trouble
+    ]
+    if looked.trouble:
+        stuck = [f"plugins could not be looked up in a child process: {looked.trouble}"]
+    faults = [*looked.registry.get("faults", []), *stuck]
     versions = {name: _version(name) for name in _PACKAGES}
     data = {
         "python": platform.python_version(),
@@ -37,15 +48,16 @@ def command(as_json: bool) -> int:
         "cuda_devices": cuda_devices(),
         "kernel_cache": str(cache_folder()),
         "third_party_plugins": os.environ.get(SWITCH, "1") != "0",
-        "plugins": sorted(registry.cards),
-        "graphs": sorted(registry.graphs),
-        "faults": [str(fault) for fault in registry.faults],
+        "plugins": looked.registry.get("plugins", []),
+        "graphs": looked.registry.get("graphs", []),
+        "faults": faults,
+        "slow": [point.slow for point in looked.points if point.slow],
     }
     if as_json:
         click.echo(json.dumps(data))
     else:
         _tell(data)
-    return 1 if registry.faults else 0
+    return 1 if faults else 0
 
 
 def _version(package: str) -> str | None:
@@ -81,8 +93,11 @@ def _tell(data: dict[str, object]) -> None:
         names = data[what]
         assert isinstance(names, list)  # noqa: S101 - made above
         click.echo(f"{what}: {', '.join(names)}")
-    faults = data["faults"]
+    faults, slow = data["faults"], data["slow"]
     assert isinstance(faults, list)  # noqa: S101 - made above
+    assert isinstance(slow, list)  # noqa: S101 - made above
+    for warning in slow:
+        click.echo(f"slow: {warning}")
     for fault in faults:
         click.echo(f"not loaded: {fault}")
     if not faults:

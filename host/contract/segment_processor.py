@@ -35,9 +35,9 @@ class SegmentProcessor(BlockProcessor[P]):
     cross-faded by weights that sum to one: a model that gives its input back is not heard. Digital silence is
     not handed over, it stays silence; nor is what lies past the programme's end.
 
-    The latency is ``segment - 1 + (batch - 1) hop`` samples. In a live graph the batch is 1, and the result
-    differs from that over files by no more than the model's own rounding (about 1e-5 for convolutions in
-    float32). Memory does not depend on the programme's length.
+    The latency is ``segment - 1 + (batch - 1) hop`` samples; a model may sound on for one segment. In a live
+    graph the batch is 1, and the result differs from that over files by no more than the model's own rounding
+    (about 1e-5 for convolutions in float32). Memory does not depend on the programme's length.
 
     Attributes:
         segment: samples in a segment, at the rate in the spec. `geometry` chooses for other rates or
@@ -96,7 +96,7 @@ class SegmentProcessor(BlockProcessor[P]):
             raise PluginError(f"stems names {', '.join(self.stems)}, but not the output {', '.join(unknown)}")
         if len({layout.channels for layout in spec.outputs.values()}) > 1:
             raise PluginError("the outputs of a SegmentProcessor have one number of channels")
-        self.latency, self.tail = self._length - 1 + (self._batch_size - 1) * self._hop, 0
+        self.latency, self.tail = self._length - 1 + (self._batch_size - 1) * self._hop, self._length
         self.reset()
 
     def reset(self) -> None:

@@ -15,7 +15,7 @@ import numpy as np
 
 from ...kernels.program import CompiledCallError, Program
 from ..contract.errors import NodeError, UnbraidError, one_line
-from .guard import check_declared, process_first, what_failed
+from ..guard import check_declared, process_first, what_failed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

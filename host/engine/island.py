@@ -22,8 +22,8 @@ import numpy as np
 
 from ...kernels.fifo import Fifo
 from ..contract.errors import PluginError
+from ..guard import check_declared, declared, process_first
 from ..media.resample import Resampler, lead_in, soxr_stream
-from .guard import check_declared, declared, process_first
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

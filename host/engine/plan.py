@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 from ..contract.audio import Layout, Spec
 from ..contract.errors import PluginError, one_line
 from ..graph.check import Wire
+from ..guard import check_methods, compiled_form, declared, findings, prepare
 from ..isolation.policy import Isolation
 from .automation import Automation
 from .devices import require_device
-from .guard import check_methods, compiled_form, declared, findings, prepare
 from .island import RateIsland
 from .steps import AlignDelay, Residual
 

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..contract.errors import NodeError
+from ..guard import what_failed
 from .executor import Executor
-from .guard import what_failed
 from .plan import Plan, assign_slots
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from ...kernels.program import CompiledCallError, Program
 from ...kernels.threads import use_threads
 from ..contract.card import PluginCard
 from ..contract.errors import PluginError, UnbraidError, one_line
-from ..engine.guard import check_declared, check_methods, compiled_form, declared, process_first
+from ..guard import check_declared, check_methods, compiled_form, declared, process_first
 from ..registry import Registry
 from .exchange import Exchange
 from .messages import (

@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..contract.compiled import Compiled
-from ..contract.errors import NodeError, PluginError, UnbraidError, one_line
+from .contract.compiled import Compiled
+from .contract.errors import NodeError, PluginError, UnbraidError, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from ..contract.audio import Spec
-    from ..contract.card import PluginCard
-    from ..contract.processor import Array, Processor
-    from ..graph.check import CheckedNode
+    from .contract.audio import Spec
+    from .contract.card import PluginCard
+    from .contract.processor import Array, Processor
+    from .graph.check import CheckedNode
 
 __all__ = [
     "check_declared",

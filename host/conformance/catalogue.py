@@ -1,0 +1,52 @@
+"""Every check, in the order in which they run: what later ones build on comes first."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from . import (
+    arrays,
+    automation,
+    building,
+    compiled_form,
+    cuts,
+    extremes,
+    layouts,
+    lightness,
+    manners,
+    parameters,
+    rates,
+    state,
+    steadiness,
+    sums,
+    timing,
+)
+
+if TYPE_CHECKING:
+    from .check import Check
+    from .finding import Level
+
+__all__ = ["CHECKS", "checks_at"]
+
+CHECKS: tuple[Check, ...] = (
+    *building.CHECKS,
+    *lightness.CHECKS,
+    *arrays.CHECKS,
+    *cuts.CHECKS,
+    *timing.CHECKS,
+    *state.CHECKS,
+    *sums.CHECKS,
+    *extremes.CHECKS,
+    *layouts.CHECKS,
+    *rates.CHECKS,
+    *parameters.CHECKS,
+    *automation.CHECKS,
+    *compiled_form.CHECKS,
+    *steadiness.CHECKS,
+    *manners.CHECKS,
+)
+
+
+def checks_at(level: Level) -> tuple[Check, ...]:
+    """Return the checks of a level and of those below it."""
+    return tuple(check for check in CHECKS if check.level <= level)

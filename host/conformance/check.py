@@ -1,0 +1,57 @@
+"""A check is data: an id, the promise it holds a plugin to, the lowest level it runs at, one function."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ..contract.errors import UnbraidError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .finding import Level
+    from .subject import Subject
+
+__all__ = ["Advice", "Check", "NotApplicableError", "PromiseBrokenError", "RefusedError"]
+
+
+@dataclass(frozen=True, slots=True)
+class Advice:
+    """What a check returns when no promise is broken, but the author should know something."""
+
+    message: str
+    remedy: str
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One promise of the contract.
+
+    Attributes:
+        id: short, for reports.
+        promise: one line, true of every plugin that passes.
+        level: the lowest level it runs at.
+        run: returns what was seen, or `Advice`; raises `PromiseBrokenError` or `NotApplicableError`.
+    """
+
+    id: str
+    promise: str
+    level: Level
+    run: Callable[[Subject], str | Advice]
+
+
+class PromiseBrokenError(UnbraidError):
+    """The plugin breaks the contract. ``remedy`` says what its author can do."""
+
+    def __init__(self, message: str, remedy: str) -> None:
+        self.remedy = remedy
+        super().__init__(message)
+
+
+class RefusedError(PromiseBrokenError):
+    """The plugin refused these terms with a `PluginError`; a check that tries many terms allows it."""
+
+
+class NotApplicableError(UnbraidError):
+    """The check has nothing to look at in this plugin; the text says why."""

@@ -1,0 +1,45 @@
+"""Check that the outputs of a plugin with a residual sum to its input, through the graph."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from .check import Check, NotApplicableError, PromiseBrokenError
+from .finding import Level
+from .graphs import run
+
+if TYPE_CHECKING:
+    from .subject import Subject
+
+__all__ = ["CHECKS", "sums"]
+
+_ERROR = 1e-6  # of the peak: the rounding of a few float32 additions
+
+
+def sums(subject: Subject) -> str:
+    """Render all outputs, and null their sum against the first input."""
+    if subject.card.residual is None:
+        raise NotApplicableError("it has no residual")
+    whole = next(iter(subject.programme.ports.values()))
+    made = run(subject, subject.programme)
+    for name, data in made.items():
+        if data.shape != whole.shape:
+            raise PromiseBrokenError(
+                f"output {name!r} is {list(data.shape)}, the input {list(whole.shape)}",
+                "give every output the layout of the first input, or leave out the residual",
+            )
+    rest = np.abs(sum(data.astype(np.float64) for data in made.values()) - whole)
+    worst, peak = float(rest.max()), float(np.abs(whole).max())
+    loudest = max(float(np.abs(data).max()) for data in made.values())
+    if worst > _ERROR * max(peak, loudest):
+        raise PromiseBrokenError(
+            f"the outputs miss their input by up to {worst:.3g}, first at sample "
+            f"{int((rest > _ERROR * max(peak, loudest)).any(axis=0).argmax())}",
+            "leave the residual to the host: do not write it in process()",
+        )
+    return f"outputs sum to the input within {worst:.1e}"
+
+
+CHECKS = (Check("sums", "outputs and residual sum to the input", Level.STANDARD, sums),)
