@@ -208,6 +208,28 @@ def test_the_model_it_shows_runs_at_its_own_rate_and_sums_to_its_input(folder: P
     np.testing.assert_allclose(parts[0] + parts[1], whole, atol=1e-7)
 
 
+@pytest.mark.parametrize("plugin", ["gate", "voice"])
+def test_the_plugins_it_shows_hold_what_is_promised(folder: Path, plugin: str) -> None:
+    installed(plugin, next(b for b in fences("python") if f'id="{plugin}"' in b), folder)
+    done = unbraid("plugins", "check", plugin, "--level", "strict", cwd=folder)
+    assert done.returncode == 0, done.stdout
+    assert "0 advisor" in done.stdout or "advisor" not in done.stdout.splitlines()[-1]
+
+
+def test_the_checks_it_shows_run(folder: Path) -> None:
+    installed("gate", next(b for b in fences("python") if "class Gate" in b), folder)
+    module, strict, pytests = next(b for b in fences("sh") if "plugins check" in b).strip().splitlines()
+    done = shell(module, folder)
+    assert done.returncode == 0, done.stdout
+    done = shell(strict.replace("strict", "quick"), folder)
+    assert done.returncode == 0, done.stdout
+    assert "<testsuite" in (folder / "gate.xml").read_text()
+    line = re.sub(r"^pytest", f"PYTHONPATH=. {sys.executable} -m pytest --unbraid-level quick", pytests)
+    done = shell(line, folder)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert re.search(r"[0-9]+ passed", done.stdout)
+
+
 def test_python_over_files_arrays_and_streams(folder: Path) -> None:
     code = next(block for block in fences("python") if "open_stream" in block)
     names = {
