@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -44,10 +45,9 @@ def _score(reference: Array, estimate: Array) -> tuple[float, ...] | str:  # noq
     if len(estimate) < _RATE:
         return "shorter than 1 s"
     try:
-        from speechmos import dnsmos as network
-
+        network: Any = import_module("speechmos.dnsmos")
         # It takes no sample beyond full scale, which a resampler's overshoot may be.
-        found: Any = network.run(np.clip(estimate, -1, 1), _RATE)
+        found = network.run(np.clip(estimate, -1, 1), _RATE)
     except ImportError as error:  # librosa loads its parts at first use
         return f"speechmos cannot be loaded: {error}"
     return tuple(float(found[key]) for key in _KEYS)
