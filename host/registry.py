@@ -22,7 +22,7 @@ from .contract.card import PluginCard
 from .contract.errors import PluginError, nearest, one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from .contract.params import Params
     from .contract.processor import Processor
@@ -57,6 +57,7 @@ class Registry:
         packages: the distribution that brings each card.
         homes: the object each card comes from, as an entry point names it: ``module`` or ``module:object``.
         graphs: ready-made graphs.
+        models: files and folders of model cards, each with the distribution that names it.
         faults: what could not be used.
 
     Example:
@@ -69,6 +70,7 @@ class Registry:
     packages: dict[str, str] = field(default_factory=dict)
     homes: dict[str, str] = field(default_factory=dict)
     graphs: dict[str, Path] = field(default_factory=dict)
+    models: dict[Path, str] = field(default_factory=dict)
     faults: list[Fault] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -124,7 +126,11 @@ class Registry:
         if not home and isinstance(plugin, ModuleType):
             home = plugin.__name__
         known = set(self.cards)
-        takes = {"unbraid_cards": self._take_cards, "unbraid_graphs": self._take_graphs}
+        takes: dict[str, Callable[[Any, str, str], None]] = {
+            "unbraid_cards": self._take_cards,
+            "unbraid_graphs": self._take_graphs,
+            "unbraid_models": self._take_models,
+        }
         for hook, take in takes.items():
             try:
                 take(self._ask(plugin, hook), source, package)
@@ -151,6 +157,9 @@ class Registry:
                 self.faults.append(Fault(source, package, reason, remedy))
             else:
                 self.graphs[name] = Path(path)
+
+    def _take_models(self, paths: Iterable[Path], source: str, package: str) -> None:  # noqa: ARG002
+        self.models.update((Path(path), package) for path in paths)
 
     def _take(self, card: object, source: str, package: str) -> None:
         if not isinstance(card, PluginCard):

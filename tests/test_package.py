@@ -178,7 +178,7 @@ def test_a_checkout_under_any_name_is_tested_under_the_packages_own(copy: Path, 
 
 # What it shows
 
-SHOWN = ["unbraid", "unbraid.host", "unbraid.host.contract"]
+SHOWN = ["unbraid", "unbraid.host", "unbraid.host.contract", "unbraid.host.models"]
 
 
 def for_checkers(tree: ast.Module) -> Iterator[str]:
@@ -244,6 +244,7 @@ LAYERS = {
         "unbraid.host.registry",
         "unbraid.kernels",
     },
+    "unbraid.host.models": {"unbraid.host.contract", "unbraid.host.graph", "unbraid.host.registry"},
     "unbraid.host.measures": {"unbraid.host.contract", "unbraid.host.media", "unbraid.kernels"},
     "unbraid.host.engine": {
         "unbraid.host.contract",
@@ -255,7 +256,7 @@ LAYERS = {
         "unbraid.kernels",
     },
     "unbraid.host": {"unbraid.host", "unbraid.kernels"},
-    "unbraid.plugins": {"unbraid.host.contract", "unbraid.kernels"},
+    "unbraid.plugins": {"unbraid.host.contract", "unbraid.host.models", "unbraid.kernels"},
     "unbraid": {"unbraid.host"},
 }
 

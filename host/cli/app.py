@@ -34,6 +34,7 @@ _COMMANDS = {
     "plugins": "List plugins, show one, or hold one to the contract.",
     "info": "Show what a sound file or film holds.",
     "loudness": "Show how loud sound files are, and their peaks.",
+    "models": "List models; fetch, verify or import their files.",
     "remux": "Put a sound into a film, its picture untouched.",
     "render": "Render a graph over sound files, films and pipes.",
     "warmup": "Compile all kernels now, so that no render waits for one.",

@@ -40,6 +40,11 @@ def unbraid_graphs() -> Mapping[str, Path]:  # type: ignore[empty-body]
 
 
 @hookspec
+def unbraid_models() -> Iterable[Path]:  # type: ignore[empty-body]
+    """Return where this package's model cards are: each a card, or a folder whose ``*.yaml`` are cards."""
+
+
+@hookspec
 def unbraid_render_started(graph: str, inputs: Mapping[str, str]) -> None:
     """Called once before the first sample: the graph's source and each input's path."""
 
