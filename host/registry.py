@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import os
 import re
+import sys
+from contextlib import redirect_stdout
 from dataclasses import dataclass, field
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
@@ -82,8 +84,9 @@ class Registry:
     def discover(cls) -> Registry:
         """Load every entry point of the group that `SWITCH` allows."""
         registry = cls()
-        for point, _ in allowed_points():
-            registry.load(point)
+        with redirect_stdout(sys.stderr):  # a module that prints as it loads must not end up in the sound
+            for point, _ in allowed_points():
+                registry.load(point)
         return registry
 
     def load(self, point: EntryPoint) -> None:
@@ -118,8 +121,11 @@ class Registry:
         """
         try:
             self._manager.register(plugin, name=f"{package}:{source}")
-            for reason, remedy in _misspelt(self._manager, plugin):
-                self.faults.append(Fault(source, package, reason, remedy))
+            misspelt = [*_misspelt(self._manager, plugin)]
+            self.faults += [Fault(source, package, reason, remedy) for reason, remedy in misspelt]
+            if not misspelt and not self._manager.get_hookcallers(plugin):
+                remedy = f"mark its functions with @hookimpl: {', '.join(_hook_names())}"
+                self.faults.append(Fault(source, package, "it has none of Unbraid's hooks", remedy))
         except Exception as error:  # noqa: BLE001 - to look at a stranger's object can raise anything
             self.faults.append(Fault(source, package, one_line(error), _hook_remedy(error, package)))
             return
@@ -154,6 +160,9 @@ class Registry:
             if name in self.graphs:
                 reason = f"its graph {name!r} is left out: {self.graphs[name]} has that name already"
                 remedy = f"uninstall one, or ask the author of {package} for another name"
+                self.faults.append(Fault(source, package, reason, remedy))
+            elif not Path(path).is_file():
+                reason, remedy = f"its graph {name!r} is not there: {path}", f"install {package} again"
                 self.faults.append(Fault(source, package, reason, remedy))
             else:
                 self.graphs[name] = Path(path)
@@ -214,7 +223,7 @@ class Registry:
             others = [other for other in self._manager.get_plugins() if other is not plugin]
             try:
                 self._manager.subset_hook_caller(hook, others)(**arguments)
-            except Exception as error:  # noqa: BLE001 - an observer must not stop the render
+            except (Exception, SystemExit) as error:  # noqa: BLE001 - an observer must not stop the render
                 complaints.append(f"{name}: {hook} failed: {one_line(error)}")
         return complaints
 

@@ -95,6 +95,8 @@ class Normalize(AnalysisProcessor[NormalizeParams]):
             "loudness after / LUFS": self._meter.integrated_after(gain),
             "gain limited by": why,
         }
+        if any(role.isdecimal() for role in self._meter.roles):
+            found["channels"] = "without names: each counts like a front one"
         self._found = {name: value for name, value in found.items() if value not in {-math.inf, math.inf, ""}}
 
     def _gain(self, level: float, peak: float) -> tuple[float, str]:

@@ -176,6 +176,7 @@ class Peak(AnalysisProcessor[PeakParams]):
 
     def findings(self) -> dict[str, float | str]:
         """Return the peak."""
+        self._may_fail("findings")
         return {"peak": self._peak, "heard": f"{self._heard} samples"}
 
 

@@ -315,7 +315,7 @@ FAULTS: dict[str, Case] = {
     "a lane that cannot be": case(
         lane("a.samples: [[0, 0]]   #!", use="delay"),
         "'samples' cannot be automated",
-        "changes latency or ports",
+        "fixed while audio runs",
     ),
     "a lane without points": case(lane("a.gain: []   #!"), "list of [time, value] points"),
     "a lane without a list": case(lane("a.gain:", "  points: 3   #!"), "list of [time, value] points"),

@@ -18,7 +18,7 @@ import soundfile
 
 from unbraid.host.cli.app import main
 from unbraid.host.contract.errors import MediaError
-from unbraid.host.measures import evaluate, find_pairs
+from unbraid.host.measures import Pair, evaluate, find_pairs, with_mixture
 from unbraid.host.measures.spectrogram import Levels, Spectrogram
 
 if TYPE_CHECKING:
@@ -96,6 +96,14 @@ def listing(folder: Path) -> list[str]:
 
 
 # Which belongs to which
+
+
+def test_one_mixture_cannot_be_that_of_several_tracks(tmp_path: Path) -> None:
+    pairs = [Pair(track, "vocals", tmp_path, tmp_path) for track in ("a", "b")]
+    mixture = tmp_path / "mix.wav"
+    mixture.touch()
+    with pytest.raises(MediaError, match="cannot be the mixture of 2 tracks; give a folder"):
+        with_mixture(pairs, mixture)
 
 
 def test_two_files_are_one_pair(here: Path, unbraid: Unbraid) -> None:

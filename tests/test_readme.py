@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -206,6 +207,30 @@ def test_the_model_it_shows_runs_at_its_own_rate_and_sums_to_its_input(folder: P
     ]
     assert np.abs(parts[0]).max() > 0.01
     np.testing.assert_allclose(parts[0] + parts[1], whole, atol=1e-7)
+
+
+def test_what_a_plugin_prints_does_not_get_into_the_sound(folder: Path) -> None:
+    loud = next(block for block in fences("python") if "class Gate" in block)
+    loud = loud.replace(
+        "    def masks(",
+        "    def start(self, spec):\n        import os\n\n"
+        "        print('from Python')\n        os.write(1, b'from below')\n\n    def masks(",
+    )
+    installed("gate", "print('as it loads')\n" + loud, folder)
+    (folder / "g.yaml").write_text(
+        "unbraid: 1\nnodes: {g: {use: gate, from: mix}}\noutputs: {kept: g.kept}\n"
+    )
+    done = shell("./unbraid render g.yaml interview.wav -o - > kept.wav", folder)
+    assert done.returncode == 0, done.stderr
+    for line in ("as it loads", "from Python", "from below"):
+        assert line in done.stderr
+    unbraid("render", "g.yaml", "interview.wav", "-o", "out", cwd=folder)
+    sound = soundfile.read(folder / "kept.wav", dtype="int32")[0]
+    np.testing.assert_array_equal(
+        sound, soundfile.read(folder / "out" / "interview.kept.wav", dtype="int32")[0]
+    )
+    said = unbraid("render", "g.yaml", "interview.wav", "-o", "out", "--overwrite", "--json", cwd=folder)
+    assert json.loads(said.stdout)["outputs"]
 
 
 @pytest.mark.parametrize("plugin", ["gate", "voice"])

@@ -76,6 +76,7 @@ def test_the_built_in_plugins_and_graphs_are_there_without_a_fault(monkeypatch: 
 
 
 def test_an_installed_package_is_found_with_its_plugins_and_graphs(install: Install, tmp_path: Path) -> None:
+    (tmp_path / "mine.yaml").touch()
     body = f"""
     @hookimpl
     def unbraid_graphs():
@@ -178,12 +179,30 @@ def test_a_package_that_is_broken_is_named_and_the_rest_loads(
 
 
 def test_what_came_before_a_hook_failed_stays_and_so_does_its_other_hook(install: Install) -> None:
-    graphs = "@hookimpl\ndef unbraid_graphs():\n    return {'mine': 'x'}"
+    graphs = "@hookimpl\ndef unbraid_graphs():\n    return {'mine': __file__}"
     install("half", f"{HOOK}yield card('early')\n    raise OSError\n{graphs}")
     registry = Registry.discover()
     assert "early" in registry.cards
     assert "mine" in registry.graphs
     assert len(registry.faults) == 1
+
+
+def test_a_package_without_a_hook_and_a_graph_without_a_file_are_named(install: Install) -> None:
+    install("idle", "x = 1")
+    install("lost", "@hookimpl\ndef unbraid_graphs():\n    return {'lost': 'nowhere.yaml'}")
+    said = "\n".join(faults(Registry.discover()))
+    assert "idle-plugin (from idle): it has none of Unbraid's hooks" in said
+    assert "lost-plugin (from lost): its graph 'lost' is not there: nowhere.yaml" in said
+
+
+def test_what_a_package_prints_as_it_loads_does_not_go_to_standard_output(
+    install: Install, capfd: pytest.CaptureFixture[str]
+) -> None:
+    install("loud", cards("loud") + "print('HELLO')")
+    assert "loud" in Registry.discover().cards
+    out, err = capfd.readouterr()
+    assert out == ""
+    assert "HELLO" in err
 
 
 @pytest.mark.parametrize("target", ["gone_module", "their_audio:gone", "their_audio:", "not a module"])

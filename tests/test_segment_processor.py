@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 import segment_rig
 from unbraid.host import Graph, NodeError, RenderOptions, open_stream, process, render
 from unbraid.host.contract import Layout, PluginError, Spec
+from unbraid.host.contract.torch_segments import repeatable_convolutions
 from unbraid.host.registry import Registry
 from unbraid.kernels.crossfade import segment_window
 
@@ -282,6 +283,19 @@ def test_what_a_network_gives_is_what_it_gives_by_hand(models: Registry) -> None
     with torch.no_grad():
         want = net(torch.from_numpy(x)[:, None])[0, 0].numpy()
     np.testing.assert_allclose(done["a"][0], want, atol=1e-6)
+
+
+def test_on_cuda_convolutions_are_repeatable_and_in_all_of_float32() -> None:
+    import torch
+
+    with repeatable_convolutions():
+        cudnn = torch.backends.cudnn
+        assert (cudnn.enabled, cudnn.deterministic, cudnn.benchmark, cudnn.allow_tf32) == (
+            True,
+            True,
+            False,
+            False,
+        )
 
 
 def test_torch_is_imported_when_a_network_is_prepared_and_not_before(models: Registry) -> None:

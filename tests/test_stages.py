@@ -219,6 +219,57 @@ def test_a_file_that_changes_between_passes_is_an_error(
     assert not (tmp_path / "out").exists()
 
 
+def test_a_file_replaced_by_another_of_the_same_length_is_an_error_too(
+    registry: Registry, wav: Path, tmp_path: Path
+) -> None:
+    def louder(done: int, total: int) -> None:
+        other = tmp_path / "louder.wav"
+        sf.write(other, 2 * noise(2, 40_000).T, 48000, subtype="FLOAT")
+        other.replace(wav)
+
+    with pytest.raises(MediaError, match="has changed while it was read"):
+        render(peaking(), wav, tmp_path / "out", registry=registry, progress=louder)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_file_that_changes_in_the_last_pass_is_an_error(
+    registry: Registry, wav: Path, tmp_path: Path
+) -> None:
+    def touch(done: int, total: int) -> None:
+        if done == total:
+            os.utime(wav, ns=(1, 1))
+
+    with pytest.raises(MediaError, match="has changed while it was read"):
+        render(peaking(), wav, tmp_path / "out", registry=registry, progress=touch)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_spooled_pipe_is_a_file_afterwards_and_can_be_cancelled(
+    registry: Registry, tmp_path: Path, fifo: Path
+) -> None:
+    state = {"done": 0, "total": 1}
+    with pytest.raises(Cancelled):
+        render(
+            peaking(),
+            fifo,
+            tmp_path / "out",
+            registry=registry,
+            options=RenderOptions(spool=str(tmp_path)),
+            progress=lambda done, total: state.update(done=done, total=total),
+            cancelled=lambda: 2 * state["done"] > state["total"],
+        )
+    assert not (tmp_path / "out").exists()
+
+
+def test_what_a_node_fails_to_tell_does_not_cost_the_render(
+    registry: Registry, wav: Path, tmp_path: Path
+) -> None:
+    report = render(peaking(fail="findings"), wav, tmp_path / "out", registry=registry)
+    assert report.findings == {}
+    assert any("findings() raised RuntimeError: told to fail" in line for line in report.warnings)
+    assert (tmp_path / "out" / "in.out.wav").exists()
+
+
 def test_cancel_in_a_pass_leaves_nothing(registry: Registry, wav: Path, tmp_path: Path) -> None:
     with pytest.raises(Cancelled):
         render(peaking(), wav, tmp_path / "out", registry=registry, cancelled=lambda: True)

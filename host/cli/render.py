@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import signal
 import sys
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, redirect_stdout
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -140,23 +142,24 @@ def command(
     from ..engine.request import load_graph
     from ..registry import Registry
 
-    registry = Registry.discover()
-    loaded = load_graph(graph, registry)
-    for setting in settings:
-        apply_setting(loaded, setting)
-    paths = _inputs(loaded, input_file, inputs)
+    as_json = options.pop("as_json")
     places = _pairs("--to", named)
-    as_json, to_stderr = (
-        options.pop("as_json"),
-        not {"-", "/dev/stdout", "/dev/fd/1"}.isdisjoint({folder, *places.values()}),
-    )
-    with _cancel_on_interrupt() as cancelled, _progress(quiet=as_json) as progress:
+    to_stderr = not {"-", "/dev/stdout", "/dev/fd/1"}.isdisjoint({folder, *places.values()})
+    with ExitStack() as stack:
+        stdout = stack.enter_context(_kept_clean()) if as_json or to_stderr else 1
+        registry = Registry.discover()
+        loaded = load_graph(graph, registry)
+        for setting in settings:
+            apply_setting(loaded, setting)
+        paths = _inputs(loaded, input_file, inputs)
+        cancelled = stack.enter_context(_cancel_on_interrupt())
+        progress = stack.enter_context(_progress(quiet=as_json))
         report = render(
             loaded,
             paths,
             folder,
             to=places,
-            options=_options(options),
+            options=replace(_options(options), stdout=stdout),
             registry=registry,
             progress=progress,
             cancelled=cancelled,
@@ -231,6 +234,21 @@ def _pairs(option: str, entries: tuple[str, ...]) -> dict[str, str]:
             raise click.UsageError(f"{option} names {name!r} twice")
         pairs[name] = path
     return pairs
+
+
+@contextmanager
+def _kept_clean() -> Iterator[int]:
+    """Give the descriptor of standard output for sound or JSON alone; what else is printed goes to stderr."""
+    if sys.stdout is not None:
+        sys.stdout.flush()
+    own = os.dup(1)
+    try:
+        os.dup2(2, 1)
+        with redirect_stdout(sys.stderr):
+            yield own
+    finally:
+        os.dup2(own, 1)
+        os.close(own)
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from .errors import UnbraidError, nearest
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["NAMED_LAYOUTS", "Layout", "LayoutNameError", "Spec"]
+__all__ = ["MAX_CHANNELS", "NAMED_LAYOUTS", "Layout", "LayoutNameError", "Spec"]
 
 # Channel order: film order for 5.1 (SMPTE ST 428-12, also WAVE mask 0x3F/0x60F); for the rest the
 # order of Dolby's ADM profile, sides before rears, then heights.

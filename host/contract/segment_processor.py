@@ -45,8 +45,8 @@ class SegmentProcessor(BlockProcessor[P]):
         hop: samples between the starts of segments, at most ``segment``.
         batch: segments in a batch, except live.
         fade: how overlapping segments are weighted; see `unbraid.kernels.crossfade.fade_curves`.
-        stems: the outputs in the order in which `separate` gives them; empty: the connected outputs in the
-            card's order.
+        stems: all the stems that `separate` gives, in order, whichever are connected; empty: the connected
+            outputs in the card's order, which suits models of one stem.
         batch_params: while `separate` runs, each segment's parameters: those in force at its centre.
         batch_starts: while `separate` runs, each segment's first sample, counted from the first that came in.
 
@@ -197,5 +197,6 @@ class SegmentProcessor(BlockProcessor[P]):
             raise PluginError(
                 f"separate() gave {list(stems.shape)}; it must be [batch, stems, channels, samples] = "
                 f"{list(want)}, stems in the order {', '.join(self._order)}"
+                f"{'' if self.stems else '; where the model has more, name them all: stems = (...)'}"
             )
         return stems

@@ -10,12 +10,14 @@ from .params import Params
 from .segment_processor import SegmentProcessor
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     import numpy as np
     import numpy.typing as npt
 
     from .audio import Spec
 
-__all__ = ["TorchSegmentProcessor"]
+__all__ = ["TorchSegmentProcessor", "repeatable_convolutions"]
 
 P = TypeVar("P", bound=Params)
 
@@ -69,7 +71,7 @@ class TorchSegmentProcessor(SegmentProcessor[P]):
         with ExitStack() as stack:
             stack.enter_context(torch.inference_mode())
             if self.spec.device == "cuda":
-                stack.enter_context(torch.backends.cudnn.flags(deterministic=True, benchmark=False))
+                stack.enter_context(repeatable_convolutions())
                 if self.autocast is not None:
                     stack.enter_context(torch.autocast("cuda", getattr(torch, self.autocast)))
             stems = self.infer(torch.from_numpy(batch).to(self.spec.device))
@@ -80,3 +82,13 @@ class TorchSegmentProcessor(SegmentProcessor[P]):
         """Give back the segments and the network."""
         super().release()
         self.net = None
+
+
+def repeatable_convolutions() -> AbstractContextManager[None]:
+    """Return a context in which cuDNN gives the same bits every time, in all of float32."""
+    import torch
+
+    flags: AbstractContextManager[None] = torch.backends.cudnn.flags(
+        enabled=True, benchmark=False, deterministic=True, allow_tf32=False
+    )
+    return flags

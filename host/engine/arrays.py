@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..contract.audio import Layout
+from ..contract.audio import MAX_CHANNELS, Layout
 from ..contract.errors import UnbraidError
 from ..isolation.policy import Isolation
 from ..registry import Registry
@@ -123,3 +123,8 @@ def check_array(name: str, data: Any) -> None:
     if not isinstance(data, np.ndarray) or data.dtype != np.float32 or data.ndim != 2 or not data.shape[0]:
         seen = f"{data.dtype} {list(data.shape)}" if isinstance(data, np.ndarray) else type(data).__name__
         raise UnbraidError(f"input {name!r} must be float32 [channels, samples], not {seen}")
+    if data.shape[0] > MAX_CHANNELS:
+        raise UnbraidError(
+            f"input {name!r} has {data.shape[0]} channels, more than {MAX_CHANNELS}; "
+            "arrays are [channels, samples]: is it transposed?"
+        )

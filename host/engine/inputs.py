@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from stat import S_ISREG
 from typing import TYPE_CHECKING
 
 from ..contract.errors import MediaError, MediaRequestError
@@ -34,6 +35,7 @@ class Inputs:
     paths: dict[str, str] = field(default_factory=dict)
     files: dict[str, Source] = field(default_factory=dict)
     sources: dict[str, Source] = field(default_factory=dict)
+    _states: dict[str, tuple[int, ...]] = field(default_factory=dict)
     _form: InputForm = field(default_factory=InputForm)
     _resample: bool = False
     _stop: Callable[[], bool] = field(default=lambda: False)
@@ -56,6 +58,7 @@ class Inputs:
         self._form, self._resample, self._stop = form, resample, stop
         for name, path in paths.items():
             self.paths[name] = str(path)
+            self._states[name] = _state(path)
             self.files[name] = open_input(path, form, stop=stop)
         self._fit()
 
@@ -101,12 +104,16 @@ class Inputs:
                 source.rewind()
                 continue
             source.close()
-            again = open_input(self.paths[name], self._form, stop=self._stop)
-            self.files[name] = again
-            if (again.length, again.rate, again.layout) != (source.length, source.rate, source.layout):
-                raise MediaError(f"{source.name}: has changed while it was read; render again")
+            self.files[name] = open_input(self.paths[name], self._form, stop=self._stop)
+        self.must_be_as_before()
         self._fit()
         return self.sources
+
+    def must_be_as_before(self) -> None:
+        """Raise `MediaError` when a file is not the one, or not as it was, when it was first opened."""
+        for name, state in self._states.items():
+            if not isinstance(self.files[name], Spooled) and _state(self.paths[name]) != state:
+                raise MediaError(f"{self.files[name].name}: has changed while it was read; render again")
 
     def _differ(self, source: Source, what: str, unit: str, remedy: str) -> MediaError:
         mine, its = getattr(self.first, what), getattr(source, what)
@@ -173,6 +180,15 @@ class Inputs:
         """Close every file."""
         for source in self.files.values():
             source.close()
+
+
+def _state(path: str | Path) -> tuple[int, ...]:
+    """Return which file this is and how it is, as far as the system knows; nothing for what is no file."""
+    try:
+        found = Path(path).stat()
+    except (OSError, ValueError):
+        return ()
+    return (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns) if S_ISREG(found.st_mode) else ()
 
 
 def _note(source: Source, name: str) -> list[str]:

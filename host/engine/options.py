@@ -50,6 +50,7 @@ class RenderOptions:
         source: what is known of the inputs, and how to take them.
         spool: the folder in which inputs from pipes are kept when a node must hear the programme more than
             once.
+        stdout: the descriptor that ``-`` stands for among the outputs.
         max_block: samples processed at a time.
         seed: for plugins that draw random numbers, and for dither.
         isolate: which nodes run in processes of their own: "asked", "third-party" or "all", or an `Isolation`
@@ -67,6 +68,7 @@ class RenderOptions:
     resample: bool = False
     source: InputForm = InputForm()  # noqa: RUF009 - frozen
     spool: str | None = None
+    stdout: int = 1
     max_block: int = 8192
     seed: int = 0
     isolate: Policy | Isolation = "asked"

@@ -190,9 +190,9 @@ class Outputs:
             channels = sum(each.layout.channels for each in forms.values())
             metadata = replace(form.metadata, mask=0, axml=None, chna=None)
             form = replace(form, layout=Layout.parse(f"discrete:{channels}"), metadata=metadata)
-        if os.isatty(1):
+        if os.isatty(self.options.stdout):
             raise MediaError("standard output: is a terminal; put a program behind a pipe, or give a folder")
-        writer: Writer = PipeWriter("standard output", form, 1, cancelled=self.cancelled)
+        writer: Writer = PipeWriter("standard output", form, self.options.stdout, cancelled=self.cancelled)
         self.writers[title] = (writer, Path(_STREAM), form)
         self._piped.update(names)
         writer = self._at_rate(writer, form)

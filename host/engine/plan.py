@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from ..contract.audio import Layout, Spec
-from ..contract.errors import PluginError, one_line
+from ..contract.errors import NodeError, PluginError, one_line
 from ..graph.check import Wire
 from ..guard import check_methods, compiled_form, declared, findings, prepare
 from ..isolation.policy import Isolation
@@ -100,17 +100,18 @@ class Plan:
         """The latency of the latest output, in samples."""
         return max(signal.latency for signal in self.outputs.values())
 
-    def findings(self) -> dict[str, dict[str, float | str]]:
+    def findings(self, complaints: list[str]) -> dict[str, dict[str, float | str]]:
         """Return what the nodes found out, by node; those that found nothing are left out.
 
-        Raises:
-            NodeError: a processor's ``findings()`` raised.
+        What a node fails to tell is not worth a finished render: it is one line more in ``complaints``.
         """
         found = {}
         for step in self.steps:
             node = self.graph.nodes.get(step.name)
-            if node is not None:
-                found[step.name] = findings(step.processor, node)
+            try:
+                found[step.name] = {} if node is None else findings(step.processor, node)
+            except NodeError as error:
+                complaints.append(str(error))
         return {name: each for name, each in found.items() if each}
 
     def release(self) -> list[str]:

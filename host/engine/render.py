@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..contract.errors import plain
+from ..contract.errors import Cancelled, MediaError, plain
 from ..isolation.policy import Isolation
 from ..registry import Registry
 from .drive import Drive
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from ..graph.check import CheckedGraph
     from ..graph.graph import Graph
+    from ..media.source import Source
 
 __all__ = ["render"]
 
@@ -79,32 +80,62 @@ def render(
     )
     asked = cancelled or (lambda: False)
     files, outputs = Inputs(), None
+    ending = _Ending(files, asked)
     try:
         with ExitStack() as stack:
             stack.callback(files.close)
             files.open(paths, options.source, resample=options.resample, stop=asked)
             drive, checked = _prepare(loaded, files, registry, options, stack, warnings)
-            drive.progress = progress
-            # A live input ends when it is told to stop; everything after it still comes out.
-            drive.cancelled = None if files.live else cancelled
-            given_up = (lambda: False) if files.live else asked
-            outputs = Outputs(checked, drive, files, options, given_up)
+            drive.progress, drive.cancelled = progress, ending.cancelled
+            outputs = Outputs(checked, drive, files, options, ending.cancelled)
             outputs.open(folder, to or {})
-            hear(drive, files.rewind)
+            hear(drive, ending.again)
             drive.sinks = outputs.sinks
             drive.run()
+            files.must_be_as_before()
             files.must_have_given(drive.length)
-            findings = drive.executor.plan.findings()
+            findings = drive.executor.plan.findings(warnings)
             outputs.commit(files.notes())
     except BaseException as error:
         if outputs is not None:
             outputs.abort()
+        error = ending.told(error)
         registry.notify("unbraid_render_failed", error=error)
-        raise
+        raise error from error.__cause__
     report = _report(loaded.source, files, drive, outputs, warnings, findings)
-    report = replace(report, seconds=time.perf_counter() - started, interrupted=files.live and asked())
+    report = replace(report, seconds=time.perf_counter() - started, interrupted=ending.interrupted)
     complaints = registry.notify("unbraid_render_finished", report=report)
     return replace(report, warnings=(*report.warnings, *complaints))
+
+
+class _Ending:
+    """What a request to stop means: a live input ends there and all comes out; all else is given up."""
+
+    def __init__(self, files: Inputs, asked: Callable[[], bool]) -> None:
+        self._files, self._asked, self._ended = files, asked, False
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether a live input was told to end."""
+        return self._ended or (self._files.live and self._asked())
+
+    def cancelled(self) -> bool:
+        """Return whether the render is given up."""
+        return not self.interrupted and self._asked()
+
+    def again(self) -> dict[str, Source]:
+        """Rewind the inputs; what was live has ended by then, on request or by itself."""
+        self._ended = self.interrupted
+        return self._files.rewind()
+
+    def told(self, error: BaseException) -> BaseException:
+        """Return the error to tell: that an input was ended before its declared length is not its fault."""
+        if isinstance(error, MediaError) and self.interrupted:
+            name = self._files.first.name
+            return Cancelled(
+                f"{name}: was ended before it was as long as it declares; nothing was left behind"
+            )
+        return error
 
 
 def _report(

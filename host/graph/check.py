@@ -270,7 +270,7 @@ class _Checker:
             return None
         info = infos[lane.param]
         if not info.automatable:
-            why = "it changes latency or ports" if info.fixed else f"its kind is {info.kind}"
+            why = "it is fixed while audio runs" if info.fixed else f"its kind is {info.kind}"
             self.problem(path, f"{lane.param!r} cannot be automated: {why}")
             return None
         if lane.curve == "linear" and info.kind != "number":

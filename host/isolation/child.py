@@ -60,7 +60,7 @@ def _loaded(params: bytes) -> Params:
     """
     try:
         found: Params = pickle.loads(params)  # noqa: S301 - from the parent
-    except (Exception, SystemExit) as error:
+    except (Exception, SystemExit, KeyboardInterrupt) as error:
         raise PluginError(
             f"its parameters cannot be loaded in a process of its own ({one_line(error)}); "
             "define their class in a module that can be imported"
@@ -199,7 +199,7 @@ class _Server:
                 self.node.analyse(n)
             else:
                 self.node.process(n)
-        except (Exception, SystemExit) as error:  # noqa: BLE001 - a stranger's code can raise anything
+        except (Exception, SystemExit, KeyboardInterrupt) as error:  # noqa: BLE001 - a stranger's code can raise anything
             self.control.sendall(pack_answer(failed(error)))
         else:
             words[DONE] = words[TURN]
@@ -227,7 +227,7 @@ class _Server:
         """Send what a method returns or raises."""
         try:
             answer = method()
-        except (Exception, SystemExit) as error:  # noqa: BLE001 - the same
+        except (Exception, SystemExit, KeyboardInterrupt) as error:  # noqa: BLE001 - the same
             answer = failed(error)
         self.control.sendall(pack_answer(answer))
 

@@ -217,13 +217,13 @@ class Worker:
             most = self._memory / (1 << 20)
             raise ProcessEndedError(
                 f"its process held more than {most:.0f} MiB of memory and was ended; "
-                "allow more where it needs more"
+                "where it needs more, raise --isolate-memory"
             )
 
     def _hung(self, seconds: float, what: str) -> ProcessEndedError:
         return ProcessEndedError(
             f"it took longer than {seconds:g} s for {what}, and its process was ended; "
-            "allow more where it needs more"
+            "where it needs more, raise --isolate-seconds"
         )
 
     def _ended(self, seconds: float) -> bool:

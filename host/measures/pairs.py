@@ -108,10 +108,16 @@ def with_mixture(pairs: Iterable[Pair], mixture: str | Path) -> list[Pair]:
 
     Raises:
         MediaRequestError: there is no such file.
-        PairsError: the folder lacks a track's.
+        PairsError: the folder lacks a track's, or there are several tracks and one file.
     """
     mixture = Path(mixture)
     if _kind(mixture) == "file":
+        pairs = list(pairs)
+        tracks = {pair.track for pair in pairs}
+        if len(tracks) > 1:
+            raise PairsError(
+                [f"{mixture}: cannot be the mixture of {len(tracks)} tracks; give a folder of mixtures"]
+            )
         return [replace(pair, mixture=mixture) for pair in pairs]
     found: dict[str, Path] = {}
     for path in _files(mixture):

@@ -73,6 +73,7 @@ class Spooled:
         try:
             if self._kept is None:
                 self._kept = self.length = self._file.tell() // (4 * self.layout.channels)
+                self.live = False
             self._file.seek(0)
         except OSError as error:
             raise self._fault(error) from None
