@@ -533,3 +533,10 @@ def test_a_file_whose_loudness_cannot_be_measured_is_named_and_the_others_shown(
     assert "broken.wav: 1 samples are not finite numbers" in done.err
     done = unbraid("loudness", "nothing.wav", "good.wav", "--json")
     assert (done.code, len(done.data["files"]), len(done.data["errors"])) == (1, 1, 1)
+
+
+def test_channels_without_names_are_told_of(here: Path, unbraid: Unbraid) -> None:
+    wav("eight.wav", np.repeat(tone(), 8, axis=1), 48_000)
+    done = unbraid("loudness", "eight.wav")
+    assert done.code == 0
+    assert "eight.wav: its 8 channels have no names; each counts like a front one" in done.err

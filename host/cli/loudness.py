@@ -89,6 +89,9 @@ def _read(source: Source) -> dict[str, Any]:
     warnings = list(source.warnings)
     if wrong:
         warnings.append(f"{source.name}: {wrong} samples are not finite numbers; they count as silence")
+    if source.layout.roles[0].isdecimal():
+        count = source.layout.channels
+        warnings.append(f"{source.name}: its {count} channels have no names; each counts like a front one")
     return {
         "path": source.name,
         "rate": source.rate,
