@@ -188,7 +188,7 @@ def test_stems_come_in_the_models_order_whatever_is_connected(models: Registry) 
         (
             "identity",
             {"segment": 10, "hop": 11},
-            "segment 10, hop 11, batch 3: these must be 1 <= hop <= segment",
+            "segment 10, hop 11, batch 3: these must be whole numbers, 1 <= hop <= segment",
         ),
         ("identity", {"batch": 0}, "batch 0"),
     ],

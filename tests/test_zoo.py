@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -143,13 +144,14 @@ def test_a_slow_import_is_told_by_check(tmp_path: Path, monkeypatch: pytest.Monk
 def test_an_import_that_never_ends_is_found_where_it_is(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    zoo.install(tmp_path, "stuck", "while True: pass")
+    zoo.install(tmp_path, "stuck", "import time; time.sleep(99)")
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setattr(examination, "OPENING", 3.0)  # an interpreter must start in it
     report = check_plugin("gain", level=Level.QUICK, only=["reset"], limit=1.0)
     (found,) = report.findings
     assert (found.check, found.status) == ("loads", Status.FAILED)
     assert "hung for 3 s at stuck.py:1" in found.message
+    assert "the limit for this is 3 s" in found.message
     assert "uninstall the package that hangs, or set UNBRAID_THIRD_PARTY=0" in found.remedy
 
 
@@ -157,7 +159,7 @@ def test_an_import_that_never_ends_is_found_where_it_is(
     ("code", "how"),
     [
         ("import os; os._exit(3)", "ended the process with exit status 3"),
-        ("import ctypes; ctypes.string_at(0)", "died of SIGSEGV at "),
+        ("import ctypes; ctypes.string_at(0)", "died of SIGSEGV at stuck.py:1"),
     ],
 )
 def test_an_import_that_ends_the_process_is_named(
@@ -226,8 +228,63 @@ def test_one_that_does_not_build_is_told_once(workers: list[Worker]) -> None:
     report = check_plugin("raising-factory", level=Level.QUICK)
     assert [each.check for each in report.failed] == ["builds"]
     assert {each.message for each in report.findings if each.status is Status.SKIPPED} == {
-        "it does not build"
+        "it does not build (see builds)"
     }
+
+
+@pytest.mark.parametrize(
+    ("name", "failed", "left_out", "because"),
+    [
+        (
+            "ignores-the-seed",
+            "seed",
+            {"outputs", "cuts", "reset", "reprepare"},
+            "its output is not repeatable",
+        ),
+        ("divides-by-silence", "finite", {"latency"}, "its output is not finite"),
+        (
+            "writes-5000",
+            "outputs",
+            {"finite", "cuts", "latency", "reset", "reprepare"},
+            "its outputs are not written as they must be",
+        ),
+    ],
+)
+def test_one_fault_is_told_once(
+    name: str, failed: str, left_out: set[str], because: str, workers: list[Worker]
+) -> None:
+    with Examination(name, level=Level.QUICK, worker=workers.pop() if workers else None) as examined:
+        found = [examined.run(check) for check, _ in examined.checks if check != "light"]
+        left = examined.leave()
+        assert left is not None
+        workers.append(left)
+    assert [each.check for each in found if each.status is Status.FAILED] == [failed]
+    skipped = {each.check: each.message for each in found if each.status is Status.SKIPPED}
+    assert left_out <= set(skipped)
+    assert {skipped[check] for check in left_out} == {f"{because} (see {failed})"}
+
+
+def test_what_a_plugin_does_to_torch_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    if find_spec("torch") is None:
+        pytest.skip("looks at what a plugin does to torch: pip install torch")
+    body = (
+        "class Animal(BlockProcessor):\n    def prepare(self, spec):\n        super().prepare(spec)\n"
+        "        import torch\n        {}\n"
+        "    def process(self, ins, outs):\n        outs['out'][:] = ins['in']\n"
+    )
+    seeds = zoo.Animal(body.format("torch.manual_seed(0)"))
+    switches = zoo.Animal(body.format("torch.set_grad_enabled(False); torch.set_num_threads(1)"))
+    zoo.populate(tmp_path, {"seeds": seeds, "switches": switches})
+    monkeypatch.syspath_prepend(tmp_path)
+    with Examination("seeds") as first:
+        advised = first.run("globals")
+        with Examination("switches", worker=first.leave()) as second:
+            failed = second.run("globals")
+    assert (advised.status, advised.message) == (Status.ADVISORY, "it sets torch's global seed")
+    assert (failed.status, failed.message) == (
+        Status.FAILED,
+        "it changed torch's gradient mode, torch's number of threads",
+    )
 
 
 def test_memory_beyond_the_limit_is_a_finding(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

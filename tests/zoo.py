@@ -7,7 +7,7 @@ from the entry point to the command line.
 from __future__ import annotations
 
 import textwrap
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -20,8 +20,8 @@ from typing import Annotated
 
 import numpy as np
 from unbraid.host.contract import (
-    BlockProcessor, CompiledProcessor, LayoutRefusedError, Params, PluginCard, Port, Ports, StftProcessor,
-    hookimpl, param)
+    BlockProcessor, CompiledProcessor, LayoutRefusedError, Params, PluginCard, Port, Ports, SegmentProcessor,
+    StftProcessor, hookimpl, param)
 
 def card(plugin, factory, **more):
     terms = {"name": plugin, "version": "1", "licence": "MIT", "doc": "An animal.", **more}
@@ -144,6 +144,7 @@ class Animal:
         seen: what its message holds.
         remedy: what its remedy holds.
         more: further arguments of the card.
+        advised: for one that behaves well: checks that tell something all the same, and what.
         cards: code that stands before the card, where that must be in the listed module.
     """
 
@@ -153,6 +154,7 @@ class Animal:
     remedy: str = ""
     more: str = ""
     cards: str = ""
+    advised: dict[str, str] = field(default_factory=dict)
 
     def files(self, name: str) -> tuple[str, str]:
         """Return the code of the listed module, and that of the module which the factory names."""
@@ -169,6 +171,14 @@ class Animal(StftProcessor[Params]):
     n_fft, hop = 512, 128
     def masks(self, X):
         return {name: np.full(X.shape, 0.5, np.float32) for name in self.spec.outputs}
+"""
+
+
+_SEGMENTS = """
+class Animal(SegmentProcessor):
+    segment, hop, batch = 4096, 3072, 3
+    def separate(self, batch):
+        {}
 """
 
 
@@ -234,8 +244,20 @@ BEHAVE_BADLY = {
         "release() raised AttributeError",
         "without raising",
     ),
+    "stems-of-another-shape": Animal(
+        _SEGMENTS.format("return batch[:, None, :, 4:]"),
+        "builds",
+        "process() failed: separate() gave [3, 1, 2, 4092]",
+        "return what separate() must",
+    ),
+    "masks-of-another-name": Animal(
+        _STFT.replace("{name:", "{name + 's':"),
+        "builds",
+        "process() failed: masks() gave no mask for output 'out'",
+        "return what masks() must",
+    ),
     "hangs-in-prepare": Animal(
-        _block(_COPY, _prepare("while True: pass")),
+        _block(_COPY, _prepare("__import__('time').sleep(99)")),
         "builds",
         "hung for 0.8 s at hangs_in_prepare_dsp.py",
         "end every loop",
@@ -244,7 +266,7 @@ BEHAVE_BADLY = {
     "segfault": Animal(
         "import ctypes\n" + _block("ctypes.string_at(0)"),
         "builds",
-        "died of SIGSEGV at ",
+        "died of SIGSEGV at segfault_dsp.py:",
         "outside its arrays",
     ),
     "leaves-the-process": Animal(
@@ -263,7 +285,7 @@ BEHAVE_BADLY = {
         "outside its arrays",
     ),
     "hangs-in-reset": Animal(
-        _block(_COPY, "def reset(self):\n    while True: pass"),
+        _block(_COPY, "def reset(self):\n    __import__('time').sleep(99)"),
         "reset",
         "hung for 0.8 s at hangs_in_reset_dsp.py:",
         "end every loop",
@@ -273,6 +295,12 @@ BEHAVE_BADLY = {
     ),
     "changes-settings": Animal(
         _block(_COPY, _prepare("np.seterr(all='ignore')")), "globals", "numpy.seterr", "leave to others"
+    ),
+    "changes-the-path": Animal(
+        "import random, sys\n" + _block(_COPY, _prepare("random.seed(1)\nsys.path.insert(0, '/nowhere')")),
+        "globals",
+        "it changed the state of the module random, sys.path",
+        "leave to others",
     ),
     # arrays
     "writes-its-input": Animal(
@@ -295,6 +323,18 @@ BEHAVE_BADLY = {
         _block("n = ins['in'].shape[1] // 2\nouts['out'][:, :n] = ins['in'][:, :n]"),
         "outputs",
         "wrote only",
+        "whole block",
+    ),
+    "writes-5000": Animal(
+        _block("outs['out'][:, :5000] = ins['in'][:, :5000]"),
+        "outputs",
+        "wrote only 61% of output 'out' in a block of 8193 samples",
+        "whole block",
+    ),
+    "writes-50000": Animal(
+        _block("outs['out'][:, :50000] = ins['in'][:, :50000]"),
+        "outputs",
+        "wrote only 76% of output 'out' in a block of 65536 samples",
         "whole block",
     ),
     "adds-to-outs": Animal(
@@ -360,6 +400,12 @@ BEHAVE_BADLY = {
         "self.latency = 511",
         more=_SEPARATOR,
     ),
+    "late-model": Animal(
+        _SEGMENTS.format("return np.pad(batch, ((0, 0), (0, 0), (100, 0)))[:, None, :, :-100]"),
+        "latency",
+        "answered most after 10339 samples, not after 10239",
+        "the model shifts its stems by 100 samples inside the segment: undo it there",
+    ),
     "one-stem-late": Animal(
         _delay(100, 0).replace(
             "outs['out'][:] = past", "outs['out'][:] = ins['in']\n        outs['rest'][:] = 0.5 * past"
@@ -390,6 +436,38 @@ BEHAVE_BADLY = {
         "tail",
         "still sounds 2000 samples",
         "self.tail = 2000",
+    ),
+    "sounds-for-ever": Animal(
+        _block("outs['out'][:] = ins['in'] + np.float32(0.01)"),
+        "tail",
+        "still sounds after at least ",
+        "let it fall silent",
+    ),
+    # terms
+    "for-files-only": Animal(
+        _block(_COPY, _prepare("assert not spec.realtime, 'too slow'")),
+        "live",
+        "under Spec(realtime=True), prepare() raised AssertionError: too slow",
+        "realtime=False on the card",
+    ),
+    "other-when-live": Animal(
+        _block("outs['out'][:] = ins['in'] * np.float32(0.99 if self.spec.realtime else 1)"),
+        "live",
+        "live and over files part",
+        "let the output be the same live",
+    ),
+    "normalises-the-batch": Animal(
+        _SEGMENTS.format("return (batch / (np.abs(batch).mean() + 1e-3))[:, None]"),
+        "live",
+        "live and over files part",
+        "treat each segment of a batch by itself",
+        more="realtime=False",
+    ),
+    "hears-the-length": Animal(
+        _block("outs['out'][:] = ins['in'] * np.float32(0.5 if self.spec.length else 1)"),
+        "length",
+        "when the programme's length is known, output 'out' differs first at sample 0",
+        "over a pipe it is None",
     ),
     # state
     "forgets-nothing": Animal(
@@ -433,9 +511,15 @@ BEHAVE_BADLY = {
     # sound
     "divides-by-silence": Animal(
         _block("with np.errstate(all='ignore'):\n    outs['out'][:] = ins['in'] / np.abs(ins['in'])"),
-        "extremes",
+        "finite",
         "silence gives nan in output 'out' at sample 0",
         "guard divisions",
+    ),
+    "overflows": Animal(
+        _block("with np.errstate(all='ignore'):\n    outs['out'][:] = np.square(ins['in'] * 1.9e19)"),
+        "extremes",
+        "a full-scale square wave gives inf in output 'out' at sample 0",
+        "powers inside float32",
     ),
     "residual-of-another-layout": Animal(
         _block("outs['out'][:] = ins['in'].mean(axis=0)"),
@@ -448,6 +532,12 @@ BEHAVE_BADLY = {
     ),
     "swaps-channels": Animal(
         _block("outs['out'][:] = ins['in'][::-1]"), "roles", "L of output 'out' holds Rs", "channel order"
+    ),
+    "front-only": Animal(
+        _block(_COPY + "\nouts['out'][2:] = 0"),
+        "roles",
+        "of 5.1, C, LFE, Ls, Rs went in and is silent in every output",
+        "process every channel",
     ),
     "speechless-refusal": Animal(
         _block(_COPY),
@@ -517,6 +607,19 @@ BEHAVE_BADLY = {
         "compiled",
         "compiled and process() part: output 'out' differs first at sample 0",
         "call the compiled function",
+    ),
+    # what it tells
+    "tells-a-list": Animal(
+        _block(_COPY, "def findings(self):\n    return {'peaks': [1, 2]}"),
+        "findings",
+        "findings() before a run gave 'peaks': a list",
+        "names with numbers or texts",
+    ),
+    "tells-too-early": Animal(
+        _block("self.peak = 1.0\n" + _COPY, "def findings(self):\n    return {'peak': self.peak}"),
+        "findings",
+        "findings() before a run raised AttributeError",
+        "at any time after prepare()",
     ),
     # what is left behind
     "leaks-threads": Animal(
@@ -622,6 +725,34 @@ BEHAVE_WELL = {
         more="ports=Ports((Port('in', layouts=('mono',)),), (Port('out'),)), "
         "layouts_for=lambda params, inputs: {'out': Layout.parse('stereo')}",
         cards="from unbraid.host.contract import Layout",
+    ),
+    "one-stem-for-the-front": Animal(
+        _block("outs['front'][:] = ins['in']\nouts['front'][3:] = 0"),
+        more="ports=Ports((Port('in'),), (Port('front'), Port('rest'))), residual='rest'",
+        advised={"roles": "of 5.1, LFE, Ls, Rs went in and is silent in output 'front'"},
+    ),
+    "dithers": Animal(
+        """
+        class Animal(BlockProcessor):
+            def prepare(self, spec):
+                super().prepare(spec)
+                self.reset()
+            def reset(self):
+                self.draw = np.random.default_rng(self.spec.seed)
+            def process(self, ins, outs):
+                outs["out"][:] = 0.05 * ins["in"]
+                outs["out"][:] += 0.9e-5 * self.draw.uniform(-1, 1, ins["in"].shape[::-1]).T
+        """,
+        advised={"tail": "a floor of -101 dB re full scale"},
+    ),
+    # an untrained network, whose strongest tap is off centre
+    "untrained": Animal(
+        _SEGMENTS.format(
+            "taps = np.float32([0.1, -0.3, 0.2, 0.1, 0.35, -0.25, 0.4])\n"
+            "        wide = np.pad(batch, ((0, 0), (0, 0), (3, 3)))\n"
+            "        return sum(tap * wide[:, :, k : k + 4096] for k, tap in enumerate(taps))[:, None]"
+        ),
+        advised={"latency": "so it may be its sound"},
     ),
     "late-and-says-so": Animal(
         _delay(0, 0)

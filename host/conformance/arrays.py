@@ -6,18 +6,20 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .check import Check, NotApplicableError, PromiseBrokenError
-from .driven import Driven
+from .check import REPEATS, Check, NotApplicableError, PromiseBrokenError
+from .driven import MAX_BLOCK, Driven
 from .finding import Level
 from .signals import difference, noise
 
 if TYPE_CHECKING:
     from ..contract.processor import Array
+    from .signals import Programme
     from .subject import Subject
 
 __all__ = ["CHECKS", "inputs_unwritten", "outputs_written", "subsets"]
 
-_SIZES = (256, 1, 37, 0, 4096, 256)
+_SIZES = (256, 1, 37, 0, 4096, 256, MAX_BLOCK)
+_LONG = 65_536  # samples in the longest block that is tried, once, where there is time
 _LATEST = 200_000  # samples of latency that are waited for
 _GUARD = 64  # float32 before and after every block
 _POISONS = (np.float32("nan"), np.float32(1234.5678), np.float32(-7.25e30))
@@ -36,16 +38,18 @@ class _Fenced:
         return bool((self._whole[:_GUARD] == 0.625).all() and (self._whole[-_GUARD:] == 0.625).all())
 
 
-def _run(subject: Subject, poison: np.float32) -> tuple[dict[str, Array], dict[str, list[Array]]]:
-    """Return the inputs that a call changed, and every output block, from fenced arrays.
+def _sizes(subject: Subject) -> list[int]:
+    """Return block lengths: a run through the latency between telling ones, unless that is very long."""
+    return [*_SIZES, *[4096] * (min(subject.latency, _LATEST) // 4096), *_SIZES]
 
-    There is a run through the latency between the telling blocks, unless that is very long.
-    """
-    sizes = [*_SIZES, *[4096] * (min(subject.latency, _LATEST) // 4096), *_SIZES]
-    programme = noise(subject.case.inputs, sum(sizes))
+
+def _run(
+    subject: Subject, programme: Programme, poison: np.float32, sizes: list[int], most: int = MAX_BLOCK
+) -> tuple[dict[str, Array], dict[str, list[Array]]]:
+    """Return the inputs that a call changed, and every output block, from fenced arrays."""
     changed: dict[str, Array] = {}
     made: dict[str, list[Array]] = {}
-    with Driven(subject, subject.case) as driven:
+    with Driven(subject, subject.case, max_block=most) as driven:
         driven.learn(programme)
         made = {name: [] for name in driven.outputs}
         at = 0
@@ -77,7 +81,8 @@ def _run(subject: Subject, poison: np.float32) -> tuple[dict[str, Array], dict[s
 
 def inputs_unwritten(subject: Subject) -> str:
     """Compare inputs before and after."""
-    changed, _ = _run(subject, _POISONS[0])
+    sizes = _sizes(subject)
+    changed, _ = _run(subject, noise(subject.case.inputs, sum(sizes)), _POISONS[0], sizes)
     if changed:
         raise PromiseBrokenError(
             f"process() changed its input {next(iter(changed))!r}",
@@ -88,18 +93,10 @@ def inputs_unwritten(subject: Subject) -> str:
 
 def outputs_written(subject: Subject) -> str:
     """Fill the outputs with three different values first: what keeps them was not written."""
-    runs = [_run(subject, poison)[1] for poison in _POISONS]
-    for name, blocks in runs[0].items():
-        for k, block in enumerate(blocks):
-            kept = np.ones(block.shape, bool)
-            for made, poison in zip(runs, _POISONS, strict=True):
-                kept &= made[name][k].view(np.uint32) == poison.view(np.uint32)
-            if kept.any():
-                share = "nothing" if kept.all() else f"only {(~kept).mean():.0%}"
-                raise PromiseBrokenError(
-                    f"it wrote {share} of output {name!r} in a block of {block.shape[1]} samples",
-                    f'write the whole block: outs["{name}"][:] = ...',
-                )
+    sizes = _sizes(subject)
+    programme = noise(subject.case.inputs, sum(sizes))
+    runs = [_run(subject, programme, poison, sizes)[1] for poison in _POISONS]
+    _all_written(runs, _POISONS)
     first, *others = ({name: np.concatenate(each, axis=1) for name, each in run.items()} for run in runs)
     for other in others:
         told = difference(other, first, subject.tolerance)
@@ -108,7 +105,25 @@ def outputs_written(subject: Subject) -> str:
                 f"the output depends on what the arrays held before: {told}",
                 "outs are uninitialised: assign to them, never add to them or read them first",
             )
+    if subject.pace * _LONG < 0.2 * subject.seconds:
+        programme = noise(subject.case.inputs, _LONG)
+        _all_written([_run(subject, programme, _POISONS[-1], [_LONG], _LONG)[1]], _POISONS[-1:])
     return f"{len(runs[0])} outputs wholly written, whatever they held before"
+
+
+def _all_written(runs: list[dict[str, list[Array]]], poisons: tuple[np.float32, ...]) -> None:
+    """Raise if a sample holds, in every run, what was there before it."""
+    for name, blocks in runs[0].items():
+        for k, block in enumerate(blocks):
+            kept = np.ones(block.shape, bool)
+            for made, poison in zip(runs, poisons, strict=True):
+                kept &= made[name][k].view(np.uint32) == poison.view(np.uint32)
+            if kept.any():
+                share = "nothing" if kept.all() else f"only {(~kept).mean():.0%}"
+                raise PromiseBrokenError(
+                    f"it wrote {share} of output {name!r} in a block of {block.shape[1]} samples",
+                    f'write the whole block: outs["{name}"][:] = ...',
+                )
 
 
 def subsets(subject: Subject) -> str:
@@ -129,6 +144,8 @@ def subsets(subject: Subject) -> str:
 
 CHECKS = (
     Check("inputs", "inputs are not written", Level.QUICK, inputs_unwritten),
-    Check("outputs", "outputs are written wholly, and not read", Level.QUICK, outputs_written),
-    Check("subsets", "an output is the same whichever others are connected", Level.STANDARD, subsets),
+    Check("outputs", "outputs are written wholly, and not read", Level.QUICK, outputs_written, ("seed",)),
+    Check(
+        "subsets", "an output is the same whichever others are connected", Level.STANDARD, subsets, REPEATS
+    ),
 )

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .check import Advice, Check, NotApplicableError, PromiseBrokenError, RefusedError
+from .check import CUTS, FINITE, Advice, Check, NotApplicableError, PromiseBrokenError, RefusedError
 from .driven import Driven
 from .finding import Level
 from .graphs import run
@@ -201,7 +201,15 @@ def automation_cuts(subject: Subject) -> str:
 
 
 CHECKS = (
-    Check("automation", "linear automation does not click", Level.STANDARD, moves),
-    Check("steps", "whether a step of a parameter clicks (told, not required)", Level.STANDARD, steps),
-    Check("automation-cuts", "automation does not depend on block sizes", Level.STANDARD, automation_cuts),
+    Check("automation", "linear automation does not click", Level.STANDARD, moves, FINITE),
+    Check(
+        "steps", "whether a step of a parameter clicks (told, not required)", Level.STANDARD, steps, FINITE
+    ),
+    Check(
+        "automation-cuts",
+        "automation does not depend on block sizes",
+        Level.STANDARD,
+        automation_cuts,
+        CUTS,
+    ),
 )

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 __all__ = ["CHECKS", "builds", "card"]
 
+_LATEST = 3_000_000  # samples of latency that are waited for
+
 
 def card(subject: Subject) -> str | Advice:
     """Look at the card as a person would."""
@@ -35,9 +37,10 @@ def card(subject: Subject) -> str | Advice:
 
 
 def builds(subject: Subject) -> str:
-    """Build, prepare, process a block and release; also release what was never prepared."""
+    """Build, prepare, process until the first output is due and release; also release one never prepared."""
     with Driven(subject, subject.case) as driven:
-        driven.feed(noise(subject.case.inputs, 256))
+        # A processor of segments calls its model only once the latency is over.
+        driven.feed(noise(subject.case.inputs, max(256, min(driven.latency + 1, _LATEST))))
         told = f"latency {driven.latency}, tail {driven.tail} samples at {subject.case.rate} Hz"
     bare: Any = subject.registry.build(subject.card, subject.params)
     with calling(
@@ -49,5 +52,5 @@ def builds(subject: Subject) -> str:
 
 CHECKS = (
     Check("card", "the card says what the plugin is", Level.QUICK, card),
-    Check("builds", "the code builds, prepares, processes a block and releases", Level.QUICK, builds),
+    Check("builds", "the code builds, prepares, processes and releases", Level.QUICK, builds),
 )

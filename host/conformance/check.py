@@ -13,7 +13,24 @@ if TYPE_CHECKING:
     from .finding import Level
     from .subject import Subject
 
-__all__ = ["Advice", "Check", "NotApplicableError", "PromiseBrokenError", "RefusedError"]
+__all__ = [
+    "CUTS",
+    "FINITE",
+    "REPEATS",
+    "Advice",
+    "Check",
+    "NotApplicableError",
+    "PromiseBrokenError",
+    "RefusedError",
+]
+
+
+#: What a check needs that compares two runs: output that repeats, and is there.
+REPEATS = ("seed", "outputs")
+#: What it needs where the two are cut into other blocks as well.
+CUTS = (*REPEATS, "cuts")
+#: What a check needs that measures levels.
+FINITE = ("outputs", "finite")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +50,14 @@ class Check:
         promise: one line, true of every plugin that passes.
         level: the lowest level it runs at.
         run: returns what was seen, or `Advice`; raises `PromiseBrokenError` or `NotApplicableError`.
+        needs: ids of earlier checks; where one of them has failed, this one cannot tell anything.
     """
 
     id: str
     promise: str
     level: Level
     run: Callable[[Subject], str | Advice]
+    needs: tuple[str, ...] = ()
 
 
 class PromiseBrokenError(UnbraidError):

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = ["examine", "main", "serve", "settle"]
 
+_UNUSABLE = ("cannot be loaded", "it has none")  # how the faults of a module that brings nothing begin
 _DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG
 
 
@@ -60,9 +61,16 @@ def _open(question: dict[str, Any]) -> tuple[Subject | None, dict[str, Any]]:
     """Find the plugin; return it and what the parent wants to know."""
     registry = Registry.discover()
     plugin, level = question["plugin"], Level.parse(question["level"])
+    known = len(registry.faults)
+    for name in question["modules"]:
+        registry.add_module(name)
+    for fault in registry.faults[known:]:
+        if fault.reason.startswith(_UNUSABLE):
+            remedy = fault.remedy  # one that speaks of an installed package does not fit
+            if "entry point" in remedy:
+                remedy = "name a module that is installed or lies in the current folder"
+            return None, {"error": f"module {fault.source!r}: {fault.reason}; {remedy}"}
     try:
-        for name in question["modules"]:
-            registry.add_module(name)
         card = registry.card(plugin)
         params = convert(card.params, question["params"])
     except UnbraidError as error:
@@ -75,7 +83,7 @@ def _open(question: dict[str, Any]) -> tuple[Subject | None, dict[str, Any]]:
     subject = Subject(card, params, registry, level, question["seconds"])
     if subject.device == "cuda" and not cuda_devices():
         return None, {"error": f"plugin {plugin!r} runs on 'cuda' only, which this machine lacks"}
-    checks = [[check.id, check.promise] for check in checks_at(level)]
+    checks = [[check.id, check.promise, check.needs] for check in checks_at(level)]
     return subject, {"version": card.version, "package": registry.packages[card.id], "checks": checks}
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from ...kernels.program import CompiledCallError, Program
 from ..contract.compiled import Compiled
-from .check import Check, NotApplicableError, PromiseBrokenError
+from .check import CUTS, Check, NotApplicableError, PromiseBrokenError
 from .driven import Driven, calling
 from .finding import Level
 from .signals import difference
@@ -78,4 +78,4 @@ def compiled(subject: Subject) -> str:
     return "compiled and process() give the same bits"
 
 
-CHECKS = (Check("compiled", "the compiled function and process() agree", Level.STANDARD, compiled),)
+CHECKS = (Check("compiled", "the compiled function and process() agree", Level.STANDARD, compiled, CUTS),)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .check import Check, PromiseBrokenError
+from .check import REPEATS, Check, PromiseBrokenError
 from .driven import MAX_BLOCK, Driven
 from .finding import Level
 from .signals import difference
@@ -78,4 +78,4 @@ def cuts(subject: Subject) -> str:
     return f"{done} block sequences give {same}"
 
 
-CHECKS = (Check("cuts", "the output does not depend on block sizes", Level.QUICK, cuts),)
+CHECKS = (Check("cuts", "the output does not depend on block sizes", Level.QUICK, cuts, REPEATS),)

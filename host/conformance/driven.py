@@ -51,6 +51,19 @@ def _advice(error: BaseException, otherwise: str) -> str:
     return otherwise
 
 
+def _shaped_wrong(error: BaseException) -> str:
+    """Return what to do when a base class refuses what the author's method returned, or nothing."""
+    text = str(error)
+    if text.startswith("separate() gave"):
+        return (
+            "return what separate() must: float32 [batch, stems, channels, samples], as many samples as came "
+            "in; a model that always gives all of its stems names them in `stems`"
+        )
+    if text.startswith(("masks() gave", "mask ")):
+        return "return what masks() must: for every output float32 that broadcasts to X.shape"
+    return ""
+
+
 @contextmanager
 def calling(what: str, remedy: str = "let it do its work without raising") -> Iterator[None]:
     """Turn whatever a plugin raises inside into a finding.
@@ -64,6 +77,9 @@ def calling(what: str, remedy: str = "let it do its work without raising") -> It
     except PromiseBrokenError:
         raise
     except (PluginError, LayoutRefusedError) as error:
+        remedy = _shaped_wrong(error)
+        if remedy:
+            raise PromiseBrokenError(f"{what} failed: {one_line(error)}", remedy) from error
         raise RefusedError(
             f"{what} refused: {one_line(error)}", "let the default terms be accepted"
         ) from error
@@ -85,9 +101,12 @@ class Driven(AbstractContextManager["Driven"]):
         max_block: for the spec, in samples.
         seed: for the spec.
         outputs: which outputs are connected; by default all that the processor makes itself.
+        realtime: for the spec.
+        length: for the spec, in samples.
 
     Attributes:
         processor: the plugin's object.
+        spec: the terms it is prepared for.
         latency: samples, as declared after prepare().
         tail: the same.
     """
@@ -100,8 +119,10 @@ class Driven(AbstractContextManager["Driven"]):
         max_block: int = MAX_BLOCK,
         seed: int = 0,
         outputs: Iterable[str] | None = None,
+        realtime: bool = False,
+        length: int | None = None,
     ) -> None:
-        self.case, self._passes, self._device = case, subject.card.passes, subject.device
+        self.case, self._passes = case, subject.card.passes
         self.processor: Any = _built(subject, case.params)
         needed = (*_METHODS, *_HEARING) if self._passes else _METHODS
         missing = [name for name in needed if not callable(getattr(self.processor, name, None))]
@@ -114,13 +135,14 @@ class Driven(AbstractContextManager["Driven"]):
         layouts = subject.outputs_of(case)
         wanted = layouts if outputs is None else {name: layouts[name] for name in outputs}
         self.outputs: dict[str, Layout] = dict(wanted)
-        self._most, self._seed = max_block, seed
+        self._most = max_block
+        terms = (case.rate, max_block, case.inputs, self.outputs, subject.device, seed, realtime, length)
+        self.spec = Spec(*terms)
         self.prepare()
 
     def prepare(self) -> None:
         """Prepare for the case's terms, and read what the processor declares."""
-        case = self.case
-        spec = Spec(case.rate, self._most, case.inputs, self.outputs, device=self._device, seed=self._seed)
+        spec = self.spec
         try:
             with calling("prepare()"):
                 self.processor.prepare(spec)

@@ -24,6 +24,12 @@ OPENING = 10.0
 MEMORY = 4 << 30
 _MOST_HANGS = 2
 _WITHOUT_BUILDING = ("loads", "card", "light", "builds")
+_LACKING = {
+    "seed": "its output is not repeatable",
+    "outputs": "its outputs are not written as they must be",
+    "finite": "its output is not finite",
+    "cuts": "its output depends on block sizes",
+}
 _LOADS = ("loads", "the plugin is found and its card reads")
 _OUTSIDE = "a compiled function or library reads or writes outside its arrays: check pointers, channels, n"
 _REMEDIES = {
@@ -84,7 +90,9 @@ class Examination(AbstractContextManager["Examination"]):
         }
         self.version, self.package = "?", "?"
         self.checks: tuple[tuple[str, str], ...] = (_LOADS,)
-        self._hangs, self._builds = 0, True
+        self._needs: dict[str, tuple[str, ...]] = {}
+        self._failed: set[str] = set()
+        self._hangs = 0
         self._worker = worker
         self._trouble = self._open()
 
@@ -104,7 +112,8 @@ class Examination(AbstractContextManager["Examination"]):
             self.close()
             raise PluginError(answer["error"])
         self.version, self.package = answer["version"], answer["package"]
-        self.checks = (_LOADS, *((check, promise) for check, promise in answer["checks"]))
+        self.checks = (_LOADS, *((check, promise) for check, promise, _ in answer["checks"]))
+        self._needs = {check: tuple(needs) for check, _, needs in answer["checks"]}
         return None
 
     @property
@@ -124,10 +133,9 @@ class Examination(AbstractContextManager["Examination"]):
             )
         if check == "loads" and self._trouble is None:
             return Finding(check, Status.PASSED, f"found in {self.package}, version {self.version}")
-        if not self._builds and check not in _WITHOUT_BUILDING:
-            return Finding(check, Status.SKIPPED, "it does not build")
-        if self._hangs >= _MOST_HANGS:
-            return Finding(check, Status.SKIPPED, f"{self._hangs} checks hung before")
+        useless = self._useless(check)
+        if useless:
+            return Finding(check, Status.SKIPPED, useless)
         if self._worker is None and self._trouble is None:
             self._trouble = self._open()
         if self._worker is None:
@@ -140,22 +148,32 @@ class Examination(AbstractContextManager["Examination"]):
             found = self._unanswered(check, answer)
         else:
             found = Finding.of(answer)
-        self._builds &= check != "builds" or found.status is not Status.FAILED
+        if found.status is Status.FAILED:
+            self._failed.add(check)
         return found
+
+    def _useless(self, check: str) -> str:
+        """Return why a check would tell nothing after what was found, or ""."""
+        if "builds" in self._failed and check not in _WITHOUT_BUILDING:
+            return "it does not build (see builds)"
+        for needed in self._needs.get(check, ()):
+            if needed in self._failed:
+                return f"{_LACKING[needed]} (see {needed})"
+        return f"{self._hangs} checks hung before" if self._hangs >= _MOST_HANGS else ""
 
     def _unanswered(self, check: str, ended: Ended) -> Finding:
         during = "while plugins were looked up, the process " if check == "loads" else "the process "
         if ended.hung:
             remedy = "end every loop; when it is only slow, give a longer --limit"
-            seconds = self._limit
             if check == "loads":
+                if self._limit < OPENING:
+                    during = f"(the limit for this is {OPENING:g} s) {during}"
                 remedy = f"uninstall the package that hangs, or set {SWITCH}=0; `unbraid doctor` names it"
         else:
             remedy = _REMEDIES.get(
                 ended.how.rpartition(" ")[2], "raise an exception instead of ending the process"
             )
-            seconds = 0.0
-        return Finding(check, Status.FAILED, f"{during}{ended}", remedy, seconds)
+        return Finding(check, Status.FAILED, f"{during}{ended}", remedy, ended.seconds)
 
     def leave(self) -> Worker | None:
         """Return the child for the next examination, if it is still there; `close` will not end it."""

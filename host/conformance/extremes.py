@@ -1,4 +1,4 @@
-"""Check that difficult signals give finite output, and do not take much longer than others."""
+"""Checks that silence, sound and difficult signals give finite output, and how long they take."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .check import Advice, Check, PromiseBrokenError
+from .check import FINITE, Advice, Check, PromiseBrokenError
 from .driven import Driven
 from .finding import Level
 from .signals import Programme, filled, noise, silence
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ..contract.processor import Array
     from .subject import Subject
 
-__all__ = ["CHECKS", "extremes", "finite", "pace"]
+__all__ = ["CHECKS", "EARLY", "extremes", "finite", "pace", "silence_and_sound"]
 
 _SLOW = 5.0
 
@@ -63,6 +63,18 @@ def finite(outputs: Mapping[str, Array], what: str) -> None:
             )
 
 
+def silence_and_sound(subject: Subject) -> str:
+    """Run noise, silence, and one after the other: what fails here would be told by many checks otherwise."""
+    samples = subject.programme.samples
+    finite(subject.reference, "noise")
+    quiet = silence(subject.case.inputs, samples)
+    finite(subject.fresh(quiet), "silence")
+    half = samples // 2
+    both = noise(subject.case.inputs, half).then(silence(subject.case.inputs, samples - half))
+    finite(subject.fresh(both), "sound, then silence,")
+    return "silence and noise give finite output"
+
+
 def pace(subject: Subject) -> str | Advice:
     """Compare the quickest run so far with the time that its sound lasts."""
     runs = 1 / (subject.pace * subject.case.rate)
@@ -101,7 +113,10 @@ def extremes(subject: Subject) -> str | Advice:
     return f"finite; {slowest} takes longest, {seen[slowest]:.1f} times as long as noise"
 
 
+EARLY = (
+    Check("finite", "silence and sound give finite output", Level.QUICK, silence_and_sound, ("outputs",)),
+)
 CHECKS = (
     Check("pace", "how fast it runs (told, not required)", Level.STANDARD, pace),
-    Check("extremes", "silence, denormals and full scale give finite output", Level.STANDARD, extremes),
+    Check("extremes", "denormals and full scale give finite output", Level.STANDARD, extremes, FINITE),
 )

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..contract.audio import Layout
 from ..contract.errors import LayoutRefusedError, PluginError
-from .check import Check, NotApplicableError, PromiseBrokenError, RefusedError
+from .check import FINITE, Advice, Check, NotApplicableError, PromiseBrokenError, RefusedError
 from .driven import Driven
 from .extremes import finite
 from .finding import Level
@@ -17,13 +17,17 @@ from .signals import Programme, noise
 from .subject import LAYOUTS
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import numpy.typing as npt
 
+    from ..contract.processor import Array
     from .subject import Case, Subject
 
 __all__ = ["CHECKS", "layouts", "roles"]
 
 _SAMPLES = 6000
+_HEARD = 1e-5  # -100 dB
 _CLEAR = 0.5  # a correlation beyond this says where a channel comes from
 
 
@@ -80,8 +84,12 @@ def _correlations(
     return np.asarray(cross / np.maximum(norms, 1e-12))
 
 
-def roles(subject: Subject) -> str:
-    """Send other noise through every channel of 5.1, and see in which channel it comes back."""
+def roles(subject: Subject) -> str | Advice:
+    """Send other noise through every channel of 5.1, and see in which channel it comes back.
+
+    A channel that comes back nowhere is lost: in no output that the plugin makes, and there is no residual
+    that would hold it. One that only some outputs lack is told.
+    """
     inputs = {port.name: Layout.parse("5.1") for port in subject.card.ports_of(subject.params).inputs}
     if not inputs or not subject.accepts(subject.params, inputs):
         raise NotApplicableError("its card does not take 5.1 with these parameters")
@@ -102,7 +110,37 @@ def roles(subject: Subject) -> str:
     for name in kept:
         for source, data in sound.ports.items():
             _must_stay(case, name, source, _correlations(data, made[name], late))
-    return f"each channel of 5.1 is where it was in {', '.join(kept)}"
+    return _lost(subject, case, {name: made[name] for name in kept}) or (
+        f"each channel of 5.1 is where it was in {', '.join(kept)}"
+    )
+
+
+def _lost(subject: Subject, case: Case, made: Mapping[str, Array]) -> Advice | None:
+    """Return what to tell of channels that are silent in an output although none was in the inputs.
+
+    Raises:
+        PromiseBrokenError: no output holds the channel, and others do sound.
+    """
+    sounds = {name: np.abs(data).max(axis=1) > _HEARD for name, data in made.items()}
+    anywhere = np.logical_or.reduce(list(sounds.values()))
+    if not anywhere.any():
+        raise NotApplicableError("nothing of this sound comes out")
+    all_told = list(made) == list(subject.outputs_of(case)) and subject.card.residual is None
+    names = next(iter(case.inputs.values())).roles
+    if all_told and not anywhere.all():
+        gone = ", ".join(role for role, heard in zip(names, anywhere, strict=True) if not heard)
+        raise PromiseBrokenError(
+            f"of 5.1, {gone} went in and is silent in every output",
+            "process every channel of the layout, or refuse 5.1 in layouts_for",
+        )
+    for name, heard in sounds.items():
+        if heard.any() and not heard.all():
+            gone = ", ".join(role for role, there in zip(names, heard, strict=True) if not there)
+            return Advice(
+                f"of 5.1, {gone} went in and is silent in output {name!r}",
+                "process every channel, if that is not what the output is for",
+            )
+    return None
 
 
 def _must_stay(case: Case, output: str, source: str, alike: npt.NDArray[np.float64]) -> None:
@@ -118,6 +156,6 @@ def _must_stay(case: Case, output: str, source: str, alike: npt.NDArray[np.float
 
 
 CHECKS = (
-    Check("layouts", "every layout runs or is refused in words", Level.STANDARD, layouts),
-    Check("roles", "the channels of 5.1 stay where they were", Level.STANDARD, roles),
+    Check("layouts", "every layout runs or is refused in words", Level.STANDARD, layouts, FINITE),
+    Check("roles", "the channels of 5.1 stay where they were", Level.STANDARD, roles, FINITE),
 )

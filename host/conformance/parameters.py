@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .check import Check, NotApplicableError, PromiseBrokenError, RefusedError
+from .check import FINITE, Check, NotApplicableError, PromiseBrokenError, RefusedError
 from .driven import Driven
 from .extremes import finite
 from .finding import Level
@@ -61,5 +61,11 @@ def _remedy(info: ParamInfo) -> str:
 
 
 CHECKS = (
-    Check("bounds", "every parameter runs at its bounds, from the start and moved", Level.STANDARD, bounds),
+    Check(
+        "bounds",
+        "every parameter runs at its bounds, from the start and moved",
+        Level.STANDARD,
+        bounds,
+        FINITE,
+    ),
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from .check import Check, PromiseBrokenError, RefusedError
+from .check import FINITE, Check, PromiseBrokenError, RefusedError
 from .driven import Driven
 from .extremes import finite
 from .finding import Level
@@ -70,6 +70,6 @@ def islands(subject: Subject) -> str:
 
 
 CHECKS = (
-    Check("rates", "every rate from 8 to 192 kHz runs or is refused in words", Level.STANDARD, rates),
-    Check("graph", "in a graph, outputs have the input's length", Level.STANDARD, islands),
+    Check("rates", "every rate from 8 to 192 kHz runs or is refused in words", Level.STANDARD, rates, FINITE),
+    Check("graph", "in a graph, outputs have the input's length", Level.STANDARD, islands, FINITE),
 )

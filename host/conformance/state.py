@@ -1,13 +1,12 @@
-"""Checks of state between runs: reset, prepare anew, the seed, two instances at once, set() without news."""
+"""Checks of state between runs: reset, prepare anew, two instances at once, set() without news."""
 
 from __future__ import annotations
 
-import random
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .check import Check, NotApplicableError, PromiseBrokenError
+from .check import CUTS, REPEATS, Check, PromiseBrokenError
 from .driven import Driven
 from .finding import Level
 from .signals import Programme, difference, noise
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
     from ..contract.processor import Array
     from .subject import Subject
 
-__all__ = ["CHECKS", "instances", "reprepare", "reset", "same_set", "seed"]
+__all__ = ["CHECKS", "instances", "reprepare", "reset", "same_set"]
 
 
 def _other(subject: Subject) -> Programme:
@@ -63,27 +62,6 @@ def reprepare(subject: Subject) -> str:
             "let prepare() make all state anew, from the parameters and the spec alone",
         )
     return "prepared anew it is as fresh"
-
-
-def seed(subject: Subject) -> str:
-    """Run again with the same seed, and everybody else's random numbers in another place."""
-    if not subject.card.deterministic:
-        raise NotApplicableError("its card says that it is not deterministic")
-    assert subject.reference  # noqa: S101 - the first run comes before the numbers are moved
-    # The global generators are what a plugin must not use: both are put elsewhere, and put back.
-    theirs, ours = np.random.get_state(), random.getstate()  # noqa: NPY002
-    np.random.seed(987_654_321)  # noqa: NPY002
-    random.seed(987_654_321)
-    found = subject.fresh(subject.programme)
-    np.random.set_state(theirs)  # noqa: NPY002
-    random.setstate(ours)
-    _must_match(
-        subject,
-        found,
-        "run again with the same seed",
-        "draw random numbers only from numpy.random.default_rng(spec.seed), made in prepare() and reset()",
-    )
-    return "the same seed gives the same bits"
 
 
 def instances(subject: Subject) -> str:
@@ -136,9 +114,10 @@ def same_set(subject: Subject) -> str:
 
 
 CHECKS = (
-    Check("reset", "reset() gives a fresh instance's output", Level.QUICK, reset),
-    Check("reprepare", "release() and prepare() give a fresh instance's output", Level.QUICK, reprepare),
-    Check("seed", "the output repeats from the seed", Level.QUICK, seed),
-    Check("instances", "two instances share no state", Level.STANDARD, instances),
-    Check("set", "set() with unchanged parameters is not heard", Level.STANDARD, same_set),
+    Check("reset", "reset() gives a fresh instance's output", Level.QUICK, reset, REPEATS),
+    Check(
+        "reprepare", "release() and prepare() give a fresh instance's output", Level.QUICK, reprepare, REPEATS
+    ),
+    Check("instances", "two instances share no state", Level.STANDARD, instances, CUTS),
+    Check("set", "set() with unchanged parameters is not heard", Level.STANDARD, same_set, CUTS),
 )

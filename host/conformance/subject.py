@@ -242,7 +242,9 @@ class Subject:
             NotApplicableError: so many samples would take longer.
         """
         needed = self.pace * samples
-        if needed > 0.8 * self.seconds:
+        most = 0.8 * self.seconds
+        if needed > most:
             raise NotApplicableError(
-                f"it would take about {needed:.0f} s, the limit is {self.seconds:g} s; give a longer --limit"
+                f"it would take about {needed:.0f} s; what takes more than {most:.3g} s is not begun under "
+                f"--limit {self.seconds:g}, give a longer one"
             )

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .check import Check, NotApplicableError, PromiseBrokenError
+from .check import FINITE, Check, NotApplicableError, PromiseBrokenError
 from .finding import Level
 from .graphs import run
 
@@ -42,4 +42,4 @@ def sums(subject: Subject) -> str:
     return f"outputs sum to the input within {worst:.1e}"
 
 
-CHECKS = (Check("sums", "outputs and residual sum to the input", Level.STANDARD, sums),)
+CHECKS = (Check("sums", "outputs and residual sum to the input", Level.STANDARD, sums, FINITE),)

@@ -9,6 +9,7 @@ import select
 import signal
 import subprocess
 import sys
+import sysconfig
 import tempfile
 import time
 from dataclasses import dataclass
@@ -22,6 +23,12 @@ __all__ = ["Ended", "Worker"]
 
 _FRAME = re.compile(r'File "([^"]+)", line (\d+) in (\S+)')
 _OWN = str(Path(__file__).parent)
+_LIBRARY = sysconfig.get_paths()["stdlib"]
+
+
+def _in_library(file: str) -> bool:
+    """Return whether a file is Python's own; packages may be installed below it."""
+    return file.startswith(_LIBRARY) and not {"site-packages", "dist-packages"} & set(Path(file).parts)
 
 
 @dataclass(frozen=True)
@@ -33,12 +40,14 @@ class Ended:
         place: file, line and function where it was, or "".
         hung: true when it was alive and silent.
         signal: the number of the signal that it died of, 0 for none.
+        seconds: how long it was waited for, when it hung.
     """
 
     how: str
     place: str
     hung: bool
     signal: int = 0
+    seconds: float = 0.0
 
     def __str__(self) -> str:
         return f"{self.how} at {self.place}" if self.place else self.how
@@ -110,7 +119,7 @@ class Worker:
         self._finish()
         place = self._place(size)
         self._close()
-        return Ended(f"hung for {seconds:g} s", place, hung=True)
+        return Ended(f"hung for {seconds:g} s", place, hung=True, seconds=seconds)
 
     def _ended(self) -> Ended:
         until = time.monotonic() + 2  # what closed the pipe is about to end
@@ -126,12 +135,13 @@ class Worker:
         return Ended(f"ended the process with exit status {code}", place, hung=False)
 
     def _place(self, start: int) -> str:
-        """Return where the child said it was, the innermost place outside of this package."""
+        """Return where the child said it was: the innermost place outside of Python's library and of this."""
         said = os.pread(self._errors.fileno(), 1 << 20, start).decode("utf-8", "replace")
         said = said[max(0, said.rfind("Current thread")) :]
-        for file, line, function in _FRAME.findall(said):
-            if not file.startswith((_OWN, "<frozen")):
-                return f"{Path(file).name}:{line} in {function}"
+        frames = [frame for frame in _FRAME.findall(said) if not frame[0].startswith((_OWN, "<frozen"))]
+        theirs = [frame for frame in frames if not _in_library(frame[0])]
+        for file, line, function in (theirs or frames)[:1]:
+            return f"{Path(file).name}:{line} in {function}"
         return ""
 
     def _signal(self, number: int) -> None:

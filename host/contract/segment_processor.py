@@ -85,10 +85,11 @@ class SegmentProcessor(BlockProcessor[P]):
             raise PluginError(f"a SegmentProcessor has exactly one input, not {len(spec.inputs)}")
         self._length, self._hop, batch = self.geometry(spec)
         self._batch_size = 1 if spec.realtime else batch
-        if not (1 <= self._hop <= self._length and batch >= 1):
+        whole = all(isinstance(size, int) for size in (self._length, self._hop, batch))
+        if not (whole and 1 <= self._hop <= self._length and batch >= 1):
             raise PluginError(
                 f"segment {self._length}, hop {self._hop}, batch {batch}: "
-                "these must be 1 <= hop <= segment and batch >= 1"
+                "these must be whole numbers, 1 <= hop <= segment and batch >= 1"
             )
         self._order = self.stems or tuple(spec.outputs)
         unknown = [name for name in spec.outputs if name not in self._order]
