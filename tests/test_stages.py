@@ -156,10 +156,13 @@ def test_a_card_says_how_often_in_a_number_that_can_be(passes: Any, inputs: int)
 
 
 def test_the_drawing_says_so(registry: Registry, tmp_path: Path) -> None:
-    checked = peaking().check(registry, 48000, {"mix": Layout.parse("mono")})
-    plan = build_plan(checked, registry, Settings())
-    assert "peak, hears the programme first" in to_text(survey(plan))
+    graph = peaking()
+    graph.output("aside", graph.node("wall", "gain", "mix", isolate=True))
+    plan = build_plan(graph.check(registry, 48000, {"mix": Layout.parse("mono")}), registry, Settings())
+    drawn = to_text(survey(plan))
     plan.release()
+    assert "peak, hears the programme first" in drawn
+    assert "gain, in its own process" in drawn
 
 
 # Over files and pipes

@@ -27,7 +27,15 @@ def survey(plan: Plan) -> View:
 
     for name, node in graph.nodes.items():
         rate = node.rate if node.rate != graph.rate else None
-        box = Box(name, "node", node.card.id, steps[name].processor.latency, rate, node.card.passes)
+        box = Box(
+            name,
+            "node",
+            node.card.id,
+            steps[name].processor.latency,
+            rate,
+            node.card.passes,
+            node.isolate is True,
+        )
         boxes.append(box)
         for port, signal in steps[name].ins.items():
             edge(signal, box.key, port)

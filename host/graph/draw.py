@@ -18,6 +18,7 @@ def _title(box: Box) -> str:
     parts += [f"at {box.rate} Hz"] if box.rate else []
     parts += [f"latency {box.latency}"] if box.latency else []
     parts += ["hears the programme first"] if box.passes else []
+    parts += ["in its own process"] if box.isolated else []
     return ", ".join(parts)
 
 

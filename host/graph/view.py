@@ -13,7 +13,7 @@ class Box:
     """An input, a node or an output.
 
     ``rate`` is given where it is not the graph's (a rate island); ``passes`` is how often a node hears the
-    whole programme before it processes it.
+    whole programme before it processes it; ``isolated`` says that the graph asks for a process of its own.
     """
 
     name: str
@@ -22,6 +22,7 @@ class Box:
     latency: int = 0
     rate: int | None = None
     passes: int = 0
+    isolated: bool = False
 
     @property
     def key(self) -> str:
