@@ -9,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 import rig
+from command_rig import Unbraid, command
 from unbraid.host.registry import Registry
 
 settings.register_profile("unbraid", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -44,3 +45,9 @@ def registry() -> Registry:
     found.add(rig, "rig")
     assert found.faults == []
     return found
+
+
+@pytest.fixture
+def unbraid(capsys: pytest.CaptureFixture[str]) -> Unbraid:
+    """Run the command line in this process."""
+    return command(capsys)

@@ -19,8 +19,8 @@ import numpy.typing as npt
 import pytest
 import soundfile
 
+from command_rig import Done, Unbraid
 from unbraid import Graph, open_stream
-from unbraid.host.cli.app import main
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,25 +35,6 @@ nodes:
 outputs:
   out: half
 """
-
-
-class Done(NamedTuple):
-    code: int
-    out: str
-    err: str
-
-
-@pytest.fixture
-def unbraid(capsys: pytest.CaptureFixture[str]) -> Callable[..., Done]:
-    """Run the command line in this process."""
-
-    def run(*arguments: object) -> Done:
-        with pytest.raises(SystemExit) as stop:
-            main([str(argument) for argument in arguments])
-        assert isinstance(stop.value.code, int)
-        return Done(stop.value.code, *capsys.readouterr())
-
-    return run
 
 
 @pytest.fixture
@@ -85,7 +66,7 @@ def listing(folder: Path) -> list[str]:
 # Rendering
 
 
-def test_render_names_each_file_after_input_and_output(here: Path, unbraid: Callable[..., Done]) -> None:
+def test_render_names_each_file_after_input_and_output(here: Path, unbraid: Unbraid) -> None:
     wav("a take.2.wav")
     done = unbraid("render", "dewind", "a take.2.wav", "-o", "out")
     assert (done.code, done.err) == (0, "")
@@ -94,18 +75,18 @@ def test_render_names_each_file_after_input_and_output(here: Path, unbraid: Call
         assert f"out/{name}  stereo {RATE} Hz FLOAT" in done.out
 
 
-def test_render_does_what_the_graph_file_says(here: Path, unbraid: Callable[..., Done]) -> None:
+def test_render_does_what_the_graph_file_says(here: Path, unbraid: Unbraid) -> None:
     assert unbraid("render", "half.yaml", "in.wav", "-o", "out").code == 0
     np.testing.assert_allclose(read("out/in.out.wav"), noise() / 2, atol=1e-6)
 
 
-def test_set_changes_a_parameter(here: Path, unbraid: Callable[..., Done]) -> None:
+def test_set_changes_a_parameter(here: Path, unbraid: Unbraid) -> None:
     done = unbraid("render", "half.yaml", "in.wav", "-o", "out", "--set", "half.gain=-20")
     assert done.code == 0
     np.testing.assert_allclose(read("out/in.out.wav"), noise() / 10, atol=1e-6)
 
 
-def test_named_inputs_and_options_reach_the_render(here: Path, unbraid: Callable[..., Done]) -> None:
+def test_named_inputs_and_options_reach_the_render(here: Path, unbraid: Unbraid) -> None:
     wav("other.wav", noise()[::-1])
     graph = Graph()
     node = graph.node("minus", "subtract", graph.input("a"), graph.input("b"))
@@ -120,13 +101,13 @@ def test_named_inputs_and_options_reach_the_render(here: Path, unbraid: Callable
     np.testing.assert_allclose(read("out/in.out.flac")[100:], expected, atol=2.0**-23)
 
 
-def test_a_file_given_by_name_and_by_place_is_refused(here: Path, unbraid: Callable[..., Done]) -> None:
+def test_a_file_given_by_name_and_by_place_is_refused(here: Path, unbraid: Unbraid) -> None:
     done = unbraid("render", "half.yaml", "in.wav", "--input", "mix=in.wav", "-o", "out")
     assert done.code == 2
     assert "'mix' is given twice" in done.err
 
 
-def test_an_existing_output_is_replaced_only_when_asked(here: Path, unbraid: Callable[..., Done]) -> None:
+def test_an_existing_output_is_replaced_only_when_asked(here: Path, unbraid: Unbraid) -> None:
     Path("in.out.wav").write_text("mine")
     refused = unbraid("render", "half.yaml", "in.wav", "-o", ".")
     assert refused.code == 1
@@ -135,7 +116,7 @@ def test_an_existing_output_is_replaced_only_when_asked(here: Path, unbraid: Cal
     assert soundfile.info("in.out.wav").frames == 20_000
 
 
-def test_clipped_samples_are_told(here: Path, unbraid: Callable[..., Done]) -> None:
+def test_clipped_samples_are_told(here: Path, unbraid: Unbraid) -> None:
     data = np.zeros((100, 1), np.float32)
     data[[3, 50]] = 0.9
     wav("in.wav", data, "PCM_16")
@@ -143,7 +124,7 @@ def test_clipped_samples_are_told(here: Path, unbraid: Callable[..., Done]) -> N
     assert "PCM_16, 0.002 s, 2 samples clipped" in done.out
 
 
-def test_replaced_samples_are_told(here: Path, unbraid: Callable[..., Done]) -> None:
+def test_replaced_samples_are_told(here: Path, unbraid: Unbraid) -> None:
     data = noise()
     data[[3, 5, 9], 1] = np.nan
     wav("in.wav", data)
@@ -153,7 +134,7 @@ def test_replaced_samples_are_told(here: Path, unbraid: Callable[..., Done]) -> 
 
 
 def test_render_shows_its_progress_on_a_terminal_only(
-    here: Path, unbraid: Callable[..., Done], monkeypatch: pytest.MonkeyPatch
+    here: Path, unbraid: Unbraid, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert unbraid("render", "half.yaml", "in.wav", "-o", "quiet").err == ""
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
@@ -162,7 +143,7 @@ def test_render_shows_its_progress_on_a_terminal_only(
     assert "100%" in done.err
 
 
-def test_json_is_one_object_about_the_render(here: Path, unbraid: Callable[..., Done]) -> None:
+def test_json_is_one_object_about_the_render(here: Path, unbraid: Unbraid) -> None:
     done = unbraid("render", "half.yaml", "in.wav", "-o", "out", "--json")
     assert (done.code, done.err) == (0, "")
     report = json.loads(done.out)
@@ -375,7 +356,7 @@ BAD = {
 
 
 @pytest.mark.parametrize("case", BAD)
-def test_what_is_wrong_is_said_in_one_line(here: Path, unbraid: Callable[..., Done], case: str) -> None:
+def test_what_is_wrong_is_said_in_one_line(here: Path, unbraid: Unbraid, case: str) -> None:
     bad = BAD[case]
     bad.prepare()
     before = {path: path.stat().st_mtime_ns for path in here.rglob("*")}
@@ -393,7 +374,7 @@ def test_what_is_wrong_is_said_in_one_line(here: Path, unbraid: Callable[..., Do
 @pytest.mark.parametrize(
     "case", [case for case, bad in BAD.items() if not bad.arguments.startswith("graph draw")]
 )
-def test_with_json_it_is_one_object(here: Path, unbraid: Callable[..., Done], case: str) -> None:
+def test_with_json_it_is_one_object(here: Path, unbraid: Unbraid, case: str) -> None:
     bad = BAD[case]
     bad.prepare()
     done = unbraid(*bad.arguments.split(), "--json")
@@ -404,7 +385,7 @@ def test_with_json_it_is_one_object(here: Path, unbraid: Callable[..., Done], ca
         assert part in error["message"]
 
 
-def test_several_problems_are_told_at_once_one_a_line(here: Path, unbraid: Callable[..., Done]) -> None:
+def test_several_problems_are_told_at_once_one_a_line(here: Path, unbraid: Unbraid) -> None:
     Path("graph.yaml").write_text(
         "unbraid: 1\nnodes:\n  a: {use: gian, from: mix}\n  b: {use: gain, from: a, params: {gain: 99}}\n"
         "outputs: {out: c}\n"
@@ -616,7 +597,7 @@ def test_what_must_be_quick_imports_nothing_heavy(code: str) -> None:
 # Looking around
 
 
-def test_help_names_every_command(unbraid: Callable[..., Done]) -> None:
+def test_help_names_every_command(unbraid: Unbraid) -> None:
     done = unbraid("--help")
     assert done.code == 0
     for command in ("render", "plugins", "graph", "demo", "doctor"):
@@ -624,18 +605,18 @@ def test_help_names_every_command(unbraid: Callable[..., Done]) -> None:
         assert unbraid(command, "--help").code == 0
 
 
-def test_without_a_command_it_helps(unbraid: Callable[..., Done]) -> None:
+def test_without_a_command_it_helps(unbraid: Unbraid) -> None:
     done = unbraid()
     assert "Usage: unbraid" in done.out + done.err
 
 
-def test_the_version_is_the_packages(unbraid: Callable[..., Done]) -> None:
+def test_the_version_is_the_packages(unbraid: Unbraid) -> None:
     from importlib.metadata import version
 
     assert version("unbraid") in unbraid("--version").out
 
 
-def test_plugins_are_listed_and_shown_with_bounds_and_units(unbraid: Callable[..., Done]) -> None:
+def test_plugins_are_listed_and_shown_with_bounds_and_units(unbraid: Unbraid) -> None:
     done = unbraid("plugins", "list")
     assert {"gain", "wind"} <= {line.split()[0] for line in done.out.splitlines()}
     rows = json.loads(unbraid("plugins", "list", "--json").out)["plugins"]
@@ -647,9 +628,7 @@ def test_plugins_are_listed_and_shown_with_bounds_and_units(unbraid: Callable[..
     assert [port["name"] for port in data["outputs"]] == ["clean", "wind"]
 
 
-def test_doctor_finds_nothing_wrong_here(
-    unbraid: Callable[..., Done], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_doctor_finds_nothing_wrong_here(unbraid: Unbraid, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("UNBRAID_THIRD_PARTY", "0")
     done = unbraid("doctor")
     assert (done.code, done.err) == (0, "")
@@ -660,7 +639,7 @@ def test_doctor_finds_nothing_wrong_here(
     assert "gain" in data["plugins"]
 
 
-def test_demo_makes_a_scene_whose_stems_sum_to_it(here: Path, unbraid: Callable[..., Done]) -> None:
+def test_demo_makes_a_scene_whose_stems_sum_to_it(here: Path, unbraid: Unbraid) -> None:
     done = unbraid("demo", "-o", "d")
     assert (done.code, done.err) == (0, "")
     assert listing(here / "d") == ["scene.clean.wav", "scene.wav", "scene.wind.wav"]
@@ -673,7 +652,7 @@ def test_demo_makes_a_scene_whose_stems_sum_to_it(here: Path, unbraid: Callable[
     assert min(np.abs(part).max() for part in (scene, clean, wind)) > 2**16
 
 
-def test_demo_replaces_files_only_when_asked(here: Path, unbraid: Callable[..., Done]) -> None:
+def test_demo_replaces_files_only_when_asked(here: Path, unbraid: Unbraid) -> None:
     Path("scene.wav").write_text("mine")
     done = unbraid("demo", "-o", ".")
     assert done.code == 1
@@ -686,7 +665,7 @@ def test_demo_replaces_files_only_when_asked(here: Path, unbraid: Callable[..., 
 # Graphs
 
 
-def test_check_says_what_a_good_graph_runs_over(here: Path, unbraid: Callable[..., Done]) -> None:
+def test_check_says_what_a_good_graph_runs_over(here: Path, unbraid: Unbraid) -> None:
     done = unbraid("graph", "check", "half.yaml", "--input", "in.wav")
     assert (done.code, done.err) == (0, "")
     for part in ("half.yaml", "good", "mix stereo", "48000 Hz"):
@@ -705,9 +684,7 @@ def _two_branches() -> Graph:
     return graph
 
 
-def test_draw_shows_every_node_and_each_edges_latency_rate_and_layout(
-    here: Path, unbraid: Callable[..., Done]
-) -> None:
+def test_draw_shows_every_node_and_each_edges_latency_rate_and_layout(here: Path, unbraid: Unbraid) -> None:
     Path("two.yaml").write_text(_two_branches().to_yaml())
     with open_stream(_two_branches(), rate=44_100) as stream:
         latency = stream.latency["both"]
@@ -746,7 +723,7 @@ def test_draw_shows_every_node_and_each_edges_latency_rate_and_layout(
         assert any(text.endswith(label) and all(part in text for part in ports) for text in labels)
 
 
-def test_a_picture_is_replaced_only_when_asked(here: Path, unbraid: Callable[..., Done]) -> None:
+def test_a_picture_is_replaced_only_when_asked(here: Path, unbraid: Unbraid) -> None:
     Path("a.svg").write_text("mine")
     assert unbraid("graph", "draw", "half.yaml", "-o", "a.svg").code == 1
     assert Path("a.svg").read_text() == "mine"

@@ -3,64 +3,27 @@
 from __future__ import annotations
 
 import csv
-import json
 import math
 import shutil
 import struct
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 import pytest
 import soundfile
 
-from unbraid.host.cli.app import main
 from unbraid.host.contract.errors import MediaError
 from unbraid.host.measures import Pair, evaluate, find_pairs, with_mixture
 from unbraid.host.measures.spectrogram import Levels, Spectrogram
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    Unbraid = Callable[..., "Done"]
+    from command_rig import Unbraid
 
 Array = npt.NDArray[Any]
 RATE = 8000
-
-
-class Done(NamedTuple):
-    code: int
-    out: str
-    err: str
-
-    @property
-    def data(self) -> dict[str, Any]:
-        """Standard output as JSON that any reader takes: without NaN and Infinity."""
-
-        def refuse(word: str) -> None:
-            raise AssertionError(f"{word} is no JSON")
-
-        found: dict[str, Any] = json.loads(self.out, parse_constant=refuse)
-        return found
-
-    def figure(self, name: str, row: int = 0) -> float | str | None:
-        value: float | str | None = self.data["rows"][row]["figures"][name]["value"]
-        return value
-
-
-@pytest.fixture
-def unbraid(capsys: pytest.CaptureFixture[str]) -> Unbraid:
-    """Run the command line in this process."""
-
-    def run(*arguments: object) -> Done:
-        with pytest.raises(SystemExit) as stop:
-            main([str(argument) for argument in arguments])
-        assert isinstance(stop.value.code, int)
-        return Done(stop.value.code, *capsys.readouterr())
-
-    return run
 
 
 @pytest.fixture

@@ -17,7 +17,6 @@ import numpy.typing as npt
 import pytest
 
 from unbraid import Graph, NodeError, open_stream
-from unbraid.host.cli.app import main
 from unbraid.host.contract import BlockProcessor, Params, PluginCard, Spec, hookimpl
 from unbraid.host.models import (
     Catalogue,
@@ -45,6 +44,8 @@ from unbraid.host.registry import Registry
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+
+    from command_rig import Unbraid
 
     Array = npt.NDArray[np.float32]
 
@@ -110,23 +111,6 @@ def tiny(place: Place) -> ModelCard:
     place.own(text)
     place.stored(card, place.weights.read_bytes())
     return card
-
-
-class Done(NamedTuple):
-    code: int
-    out: str
-    err: str
-
-
-@pytest.fixture
-def unbraid(capsys: pytest.CaptureFixture[str]) -> Callable[..., Done]:
-    def run(*arguments: object) -> Done:
-        with pytest.raises(SystemExit) as stop:
-            main([str(argument) for argument in arguments])
-        assert isinstance(stop.value.code, int)
-        return Done(stop.value.code, *capsys.readouterr())
-
-    return run
 
 
 # Cards
@@ -597,7 +581,7 @@ def test_a_graph_without_its_model_is_an_error_and_never_a_pass_through(
 
 
 def test_list_tells_what_is_here_and_under_what_licence(
-    place: Place, tiny: ModelCard, unbraid: Callable[..., Done]
+    place: Place, tiny: ModelCard, unbraid: Unbraid
 ) -> None:
     place.own(
         card_text(b"abc").replace("id: tiny", "id: absent").replace("CC-BY-NC-SA-4.0", "MIT"), "absent.yaml"
@@ -619,7 +603,7 @@ def test_list_tells_what_is_here_and_under_what_licence(
     assert data["faults"]
 
 
-def test_show_tells_everything(tiny: ModelCard, unbraid: Callable[..., Done]) -> None:
+def test_show_tells_everything(tiny: ModelCard, unbraid: Unbraid) -> None:
     done = unbraid("models", "show", "tiny")
     assert done.code == 0
     for told in (
@@ -641,7 +625,7 @@ def test_show_tells_everything(tiny: ModelCard, unbraid: Callable[..., Done]) ->
 
 
 def test_fetch_shows_the_licence_and_says_when_it_may_not(
-    place: Place, tiny: ModelCard, unbraid: Callable[..., Done]
+    place: Place, tiny: ModelCard, unbraid: Unbraid
 ) -> None:
     place.own(card_text(b"abc").replace("id: tiny", "id: absent"), "absent.yaml")
     done = unbraid("models", "fetch", "absent", "tiny", "--offline")
@@ -654,7 +638,7 @@ def test_fetch_shows_the_licence_and_says_when_it_may_not(
     assert len(data["errors"]) == 1
 
 
-def test_verify_finds_the_bit_that_turned(tiny: ModelCard, unbraid: Callable[..., Done]) -> None:
+def test_verify_finds_the_bit_that_turned(tiny: ModelCard, unbraid: Unbraid) -> None:
     assert unbraid("models", "verify").code == 0
     (path,) = Store().find(tiny)
     data = path.read_bytes()
@@ -669,9 +653,7 @@ def test_verify_finds_the_bit_that_turned(tiny: ModelCard, unbraid: Callable[...
     assert unbraid("models", "verify", "tiny", "--json").code == 1
 
 
-def test_import_takes_a_file_whose_hash_fits_under_any_name(
-    place: Place, unbraid: Callable[..., Done]
-) -> None:
+def test_import_takes_a_file_whose_hash_fits_under_any_name(place: Place, unbraid: Unbraid) -> None:
     data = place.weights.read_bytes()
     place.own(card_text(data))
     file = place.root / "download (1).bin"
@@ -687,9 +669,7 @@ def test_import_takes_a_file_whose_hash_fits_under_any_name(
     assert f"{file}: is none of the files of tiny: its sha256 is" in wrong.err
 
 
-def test_import_with_a_card_measures_the_hash_and_keeps_the_card(
-    place: Place, unbraid: Callable[..., Done]
-) -> None:
+def test_import_with_a_card_measures_the_hash_and_keeps_the_card(place: Place, unbraid: Unbraid) -> None:
     text = CARD.replace("    size: SIZE\n    sha256: HASH\n", "").replace(
         "    url: https://example.org/w.safetensors\n", ""
     )
@@ -707,7 +687,7 @@ def test_import_with_a_card_measures_the_hash_and_keeps_the_card(
     assert "the id 'tiny' is taken by" in taken.err
 
 
-def test_import_gives_no_card_to_what_cannot_be_loaded(place: Place, unbraid: Callable[..., Done]) -> None:
+def test_import_gives_no_card_to_what_cannot_be_loaded(place: Place, unbraid: Unbraid) -> None:
     mine = place.root / "mine.yaml"
     mine.write_text(CARD.replace("    size: SIZE\n    sha256: HASH\n", ""))
     broken = place.root / "broken.bin"
@@ -719,13 +699,13 @@ def test_import_gives_no_card_to_what_cannot_be_loaded(place: Place, unbraid: Ca
     assert not Store().root.exists()
 
 
-def test_import_wants_one_card(place: Place, unbraid: Callable[..., Done]) -> None:
+def test_import_wants_one_card(place: Place, unbraid: Unbraid) -> None:
     done = unbraid("models", "import", place.weights)
     assert done.code == 2
     assert "give either --like ID or --card CARD.yaml" in done.err
 
 
-def test_a_card_that_was_measured_differs_in_nothing_else(place: Place, unbraid: Callable[..., Done]) -> None:
+def test_a_card_that_was_measured_differs_in_nothing_else(place: Place, unbraid: Unbraid) -> None:
     text = card_text(place.weights.read_bytes())
     mine = place.root / "mine.yaml"
     mine.write_text(text)

@@ -15,6 +15,7 @@ import soundfile as sf
 
 from unbraid.host import Graph, GraphError, NodeError, RenderOptions, open_stream, process, render
 from unbraid.host.contract import Cancelled, Layout, MediaError, PluginCard, PluginError, Port, Ports
+from unbraid.host.engine.drive import Drive
 from unbraid.host.engine.plan import Settings, build_plan
 from unbraid.host.engine.survey import survey
 from unbraid.host.graph.draw import to_text
@@ -346,3 +347,38 @@ def test_the_ready_made_normalisation_gives_the_same_over_a_file_and_a_spooled_p
     meter.push(done)
     assert meter.integrated == pytest.approx(-23, abs=0.1)
     assert report.findings["level"]["loudness after / LUFS"] == pytest.approx(-23, abs=0.01)
+
+
+# A live input that declares its length and is told to end
+
+
+def end_early(fifo: Path, folder: Path, registry: Registry) -> None:
+    """Render a pipe, and ask for its end after the first block."""
+    asked: list[bool] = []
+    render(
+        "dewind",
+        fifo,
+        folder,
+        registry=registry,
+        progress=lambda *_: asked.append(True),
+        cancelled=lambda: bool(asked),
+    )
+
+
+def test_it_is_told_as_the_end_that_was_asked_for_and_nothing_is_left(
+    registry: Registry, fifo: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(Cancelled, match=r"in.fifo: was ended before it was as long as it declares"):
+        end_early(fifo, tmp_path / "out", registry)
+    assert not (tmp_path / "out").exists()
+
+
+def test_what_fails_then_for_another_reason_is_told_as_it_is(
+    registry: Registry, fifo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise MediaError("the disk is full")
+
+    monkeypatch.setattr(Drive, "_end", full)
+    with pytest.raises(MediaError, match="the disk is full"):
+        end_early(fifo, tmp_path / "out", registry)

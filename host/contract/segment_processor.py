@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from .errors import PluginError, one_line
 from .params import Params
-from .processor import BlockProcessor
-from .timeline import Timeline
+from .timeline import TimedProcessor
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,7 +24,7 @@ __all__ = ["SegmentProcessor"]
 P = TypeVar("P", bound=Params)
 
 
-class SegmentProcessor(BlockProcessor[P]):
+class SegmentProcessor(TimedProcessor[P]):
     """Base for models that take a stretch of sound and give its stems: one input, overlapping segments.
 
     The author writes `separate`. Segment k covers samples ``[k hop, k hop + segment)`` of what comes in, from
@@ -62,7 +61,6 @@ class SegmentProcessor(BlockProcessor[P]):
     batch: ClassVar[int] = 4
     fade: ClassVar[Fade] = "linear"
     stems: ClassVar[tuple[str, ...]] = ()
-    _timeline: Timeline[P]
 
     @abstractmethod
     def separate(self, batch: npt.NDArray[np.float32]) -> Any:
@@ -107,12 +105,11 @@ class SegmentProcessor(BlockProcessor[P]):
         from ...kernels.crossfade import SegmentCutter, SegmentOverlap
         from ...kernels.fifo import Fifo
 
-        self.params = self._timeline.newest if hasattr(self, "_timeline") else self.params
-        self._timeline = Timeline(self.params)
+        self.rewind()
         (layout,) = self.spec.inputs.values()
         self._cutter = SegmentCutter(layout.channels, self._length, self._hop)
         self._batch = np.zeros((self._batch_size, layout.channels, self._length), np.float32)
-        self._position = self._cut = self._held = 0
+        self._cut = self._held = 0
         self.batch_params: tuple[P, ...] = ()
         self.batch_starts: tuple[int, ...] = ()
         self._overlaps, self._ready = {}, {}
@@ -120,13 +117,6 @@ class SegmentProcessor(BlockProcessor[P]):
             self._overlaps[name] = SegmentOverlap(out.channels, self._length, self._hop, self.fade)
             self._ready[name] = Fifo(out.channels, 2 * (self.latency + self._batch_size * self._hop))
             self._ready[name].push(np.zeros((out.channels, self.latency), np.float32))
-
-    def set(self, params: P) -> None:
-        """Note the parameters from this sample on; each segment uses those at its centre."""
-        if hasattr(self, "_timeline"):
-            self._timeline.set(self._position, params)
-        else:  # not prepared yet
-            self.params = params
 
     def process(self, ins: Mapping[str, Array], outs: Mapping[str, Array]) -> None:
         """Take one block; separate when a batch is full; give what is due."""

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from .errors import PluginError
 from .params import Params
-from .processor import BlockProcessor
-from .timeline import Timeline
+from .timeline import TimedProcessor
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,7 +24,7 @@ __all__ = ["StftProcessor"]
 P = TypeVar("P", bound=Params)
 
 
-class StftProcessor(BlockProcessor[P]):
+class StftProcessor(TimedProcessor[P]):
     """Base for processors that multiply the spectrum of their one input by real masks.
 
     The author writes `masks`, and `start` when there is state. Frames lie on an absolute grid (the
@@ -48,7 +47,6 @@ class StftProcessor(BlockProcessor[P]):
 
     n_fft: ClassVar[int] = 2048
     hop: ClassVar[int] = 512
-    _timeline: Timeline[P]
 
     @abstractmethod
     def masks(self, X: npt.NDArray[np.complex64]) -> Mapping[str, npt.NDArray[np.float32]]:
@@ -87,17 +85,8 @@ class StftProcessor(BlockProcessor[P]):
         ((_, layout),) = self.spec.inputs.items()
         sizes = (layout.channels, self._size, self._hop, self.spec.max_block)
         self._stream: StreamingStft = StreamingStft(*sizes, stems=max(1, len(self.spec.outputs)))
-        self._position = 0
-        self.params = self._timeline.newest if hasattr(self, "_timeline") else self.params
-        self._timeline = Timeline(self.params)
+        self.rewind()
         self.start(self.spec)
-
-    def set(self, params: P) -> None:
-        """Note the parameters from this sample on; each frame uses those at its centre."""
-        if hasattr(self, "_timeline"):
-            self._timeline.set(self._position, params)
-        else:  # not prepared yet
-            self.params = params
 
     def process(self, ins: Mapping[str, Array], outs: Mapping[str, Array]) -> None:
         """Advance the frame grid by one block."""

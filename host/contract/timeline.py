@@ -6,8 +6,9 @@ from collections import deque
 from typing import Generic, TypeVar
 
 from .params import Params
+from .processor import BlockProcessor
 
-__all__ = ["Timeline"]
+__all__ = ["TimedProcessor", "Timeline"]
 
 P = TypeVar("P", bound=Params)
 
@@ -45,3 +46,22 @@ class Timeline(Generic[P]):
     def next_change(self, sample: int) -> int | None:
         """Return the first change after ``sample`` that is known."""
         return next((at for at, _ in self._changes if at > sample), None)
+
+
+class TimedProcessor(BlockProcessor[P]):
+    """Base of processors that look back at parameters: frames and segments use those at their centre."""
+
+    _timeline: Timeline[P]
+    _position: int
+
+    def rewind(self) -> None:
+        """Go back to sample 0, with the newest parameters."""
+        self.params = self._timeline.newest if hasattr(self, "_timeline") else self.params
+        self._timeline, self._position = Timeline(self.params), 0
+
+    def set(self, params: P) -> None:
+        """Note the parameters from the next sample on."""
+        if hasattr(self, "_timeline"):
+            self._timeline.set(self._position, params)
+        else:  # not prepared yet
+            self.params = params

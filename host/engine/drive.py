@@ -18,7 +18,11 @@ if TYPE_CHECKING:
     from ..contract.processor import Array
     from .executor import Executor
 
-__all__ = ["Drive", "Sink", "Source"]
+__all__ = ["Drive", "InputEndedError", "Sink", "Source"]
+
+
+class InputEndedError(MediaError):
+    """An input ended before the length it declares, or before the others."""
 
 
 class Source(Protocol):
@@ -128,7 +132,7 @@ class Drive:
         fewest, most = min(came, key=came.__getitem__), max(came, key=came.__getitem__)
         if self.length is not None or came[fewest] != came[most]:
             longer = f"before {self.sources[most].name}" if len(came) > 1 else f"of {self.length}"
-            raise MediaError(
+            raise InputEndedError(
                 f"{self.sources[fewest].name}: ends after {position + came[fewest]} samples, {longer}; "
                 "inputs of one graph must have one length"
             )

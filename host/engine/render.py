@@ -8,10 +8,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..contract.errors import Cancelled, MediaError, plain
+from ..contract.errors import Cancelled, plain
 from ..isolation.policy import Isolation
 from ..registry import Registry
-from .drive import Drive
+from .drive import Drive, InputEndedError
 from .inputs import Inputs
 from .options import RenderOptions, RenderReport
 from .outputs import Outputs
@@ -99,9 +99,11 @@ def render(
     except BaseException as error:
         if outputs is not None:
             outputs.abort()
-        error = ending.told(error)
-        registry.notify("unbraid_render_failed", error=error)
-        raise error from error.__cause__
+        told = ending.told(error)
+        registry.notify("unbraid_render_failed", error=told)
+        if told is error:
+            raise
+        raise told from error
     report = _report(loaded.source, files, drive, outputs, warnings, findings)
     report = replace(report, seconds=time.perf_counter() - started, interrupted=ending.interrupted)
     complaints = registry.notify("unbraid_render_finished", report=report)
@@ -130,7 +132,7 @@ class _Ending:
 
     def told(self, error: BaseException) -> BaseException:
         """Return the error to tell: that an input was ended before its declared length is not its fault."""
-        if isinstance(error, MediaError) and self.interrupted:
+        if isinstance(error, InputEndedError) and self.interrupted:
             name = self._files.first.name
             return Cancelled(
                 f"{name}: was ended before it was as long as it declares; nothing was left behind"

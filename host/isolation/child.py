@@ -192,6 +192,7 @@ class _Server:
                     self.block(words)
 
     def block(self, words: memoryview[int]) -> None:
+        """Work on the block in the shared memory: ring when it is done, send a message when it failed."""
         assert self.node is not None  # noqa: S101 - the host prepares before it sends blocks
         n = words[LENGTH]
         try:

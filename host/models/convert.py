@@ -36,9 +36,7 @@ def to_safetensors(card: ModelCard, name: str = "", store: Store | None = None) 
         CheckpointError: it cannot be read, or holds code.
         ModelError: the store cannot be written.
     """
-    store = Store() if store is None else store
-    file = card.file(name)
-    path = store.find(card)[card.files.index(file)]
+    store, file, path = _found(card, name, store)
     if file.format == "safetensors":
         return path
     copy, note = _places(store, card, file)
@@ -65,9 +63,7 @@ def load_weights(card: ModelCard, name: str = "", store: Store | None = None) ->
         ModelCorruptError: a file is not what the card says.
         CheckpointError: it cannot be read, or holds code.
     """
-    store = Store() if store is None else store
-    file = card.file(name)
-    path = store.find(card)[card.files.index(file)]
+    store, file, path = _found(card, name, store)
     if file.format == "safetensors":
         return load_tensors(path, "safetensors")
     copy, note = _places(store, card, file)
@@ -108,3 +104,10 @@ def _keep(weights: Weights, file: ModelFile, copy: Path, note: Path) -> None:
     texts = {"source": file.name, "source_sha256": file.sha256, "inside": file.inside}
     save_tensors(copy, weights, texts)
     remember(copy, note, sha256_of(copy))
+
+
+def _found(card: ModelCard, name: str, store: Store | None) -> tuple[Store, ModelFile, Path]:
+    """Return the store, the file of that name on the card, and where it lies, verified."""
+    store = Store() if store is None else store
+    file = card.file(name)
+    return store, file, store.find(card)[card.files.index(file)]
