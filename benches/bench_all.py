@@ -18,6 +18,7 @@ from benches import (
     segments,
     spectra,
     startup,
+    vocals,
 )
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ CONTESTS: list[Contest] = [
     *renders.CONTESTS,
     *segments.CONTESTS,
     *startup.CONTESTS,
+    *vocals.CONTESTS,
 ]
 TURNS = [
     pytest.param(contest, name, id=f"{contest.title} | {name} | {turn}")

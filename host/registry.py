@@ -21,7 +21,7 @@ import pluggy
 
 from .contract import hooks
 from .contract.card import PluginCard
-from .contract.errors import PluginError, nearest, one_line
+from .contract.errors import PluginError, UnbraidError, nearest, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -79,11 +79,18 @@ class Registry:
         self._manager = pluggy.PluginManager(hooks.PROJECT)
         self._manager.add_hookspecs(hooks)
         self._duplicates: dict[str, list[str]] = {}
+        self._asked = tuple(self._takes())
 
     @classmethod
-    def discover(cls) -> Registry:
-        """Load every entry point of the group that `SWITCH` allows."""
+    def discover(cls, *, only: str = "") -> Registry:
+        """Load every entry point of the group that `SWITCH` allows.
+
+        Args:
+            only: ask for nothing but this hook. ``unbraid_models`` may so be asked while a plugin's card is
+                made, which other hooks would make again.
+        """
         registry = cls()
+        registry._asked = tuple(hook for hook in registry._asked if only in ("", hook))
         with redirect_stdout(sys.stderr):  # a module that prints as it loads must not end up in the sound
             for point, _ in allowed_points():
                 registry.load(point)
@@ -132,18 +139,21 @@ class Registry:
         if not home and isinstance(plugin, ModuleType):
             home = plugin.__name__
         known = set(self.cards)
-        takes: dict[str, Callable[[Any, str, str], None]] = {
-            "unbraid_cards": self._take_cards,
-            "unbraid_graphs": self._take_graphs,
-            "unbraid_models": self._take_models,
-        }
-        for hook, take in takes.items():
+        for hook in self._asked:
             try:
-                take(self._ask(plugin, hook), source, package)
+                self._takes()[hook](self._ask(plugin, hook), source, package)
             except (Exception, SystemExit) as error:  # noqa: BLE001 - a stranger's hook can raise anything
                 reason = f"its hook {hook} failed: {one_line(error)}"
                 self.faults.append(Fault(source, package, reason, _hook_remedy(error, package)))
         self.homes.update(dict.fromkeys(set(self.cards) - known, home))
+
+    def _takes(self) -> dict[str, Callable[[Any, str, str], None]]:
+        """Return what takes each hook's answer."""
+        return {
+            "unbraid_cards": self._take_cards,
+            "unbraid_graphs": self._take_graphs,
+            "unbraid_models": self._take_models,
+        }
 
     def _ask(self, plugin: object, hook: str) -> Any:
         """Call one hook of one plugin only, so that its failure is its own."""
@@ -215,6 +225,23 @@ class Registry:
                 f"plugin {card.id!r} cannot be built from {card.factory}: {one_line(error)}",
             ) from error
         return processor
+
+    def answers(self, hook: str, **arguments: Any) -> Iterator[tuple[str, Any]]:
+        """Ask a hook of one plugin after another; yield each answer that is not None, and whose it is.
+
+        Raises:
+            UnbraidError: a plugin refuses what it is asked about.
+            PluginError: its hook failed otherwise.
+        """
+        for name, plugin in self._manager.list_name_plugin():
+            others = [other for other in self._manager.get_plugins() if other is not plugin]
+            try:
+                found = self._manager.subset_hook_caller(hook, others)(**arguments)
+            except UnbraidError:
+                raise
+            except (Exception, SystemExit) as error:
+                raise PluginError(f"{name}: its hook {hook} failed: {one_line(error)}") from error
+            yield from ((name, answer) for answer in found if answer is not None)
 
     def notify(self, hook: str, **arguments: Any) -> list[str]:
         """Call a life-cycle hook; return one line for each plugin whose hook raised."""

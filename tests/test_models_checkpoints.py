@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import builtins
 import collections
+import errno
+import fractions
 import json
 import os
 import pickle
 import struct
 import subprocess
 import sys
+import types
 import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +22,7 @@ import numpy.typing as npt
 import pytest
 
 from unbraid.host.models import CheckpointError, check_keys, load_tensors, save_tensors
+from unbraid.host.models.tensors import load_notes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -284,6 +288,74 @@ def test_code_in_a_torch_checkpoint_does_not_run(tmp_path: Path, name: str, told
     assert str(raised.value) == f"{path}: refused: it names {told}, which is no tensor; it was not run"
 
 
+@pytest.fixture
+def author(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """A class of a name that published checkpoints hold, in a library that is there while one is written."""
+    module: Any = types.ModuleType("demucs.htdemucs")
+    module.HTDemucs = type("HTDemucs", (), {"__module__": module.__name__})
+    monkeypatch.setitem(sys.modules, "demucs", types.ModuleType("demucs"))
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    return module.HTDemucs
+
+
+@pytest.mark.parametrize("legacy", [False, True])
+def test_a_known_class_a_fraction_and_numbers_beside_tensors_are_data(
+    tmp_path: Path, author: Any, legacy: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import torch
+
+    path = tmp_path / "w.th"
+    notes = {
+        "klass": author,
+        "length": fractions.Fraction(39, 5),
+        "score": np.float64(8.5),
+        "type": np.dtype("f4"),
+    }
+    torch.save({**notes, "state": {"w": torch.ones(3)}}, path, _use_new_zipfile_serialization=not legacy)
+    monkeypatch.delitem(sys.modules, "demucs.htdemucs")
+    monkeypatch.setitem(sys.modules, "demucs", None)  # reading imports nothing
+    allowed = set(torch.serialization.get_safe_globals())
+    found = load_notes(path, "torch")
+    assert found["klass"] == "demucs.htdemucs.HTDemucs"
+    assert isinstance(found["klass"], str)
+    assert found["length"] == fractions.Fraction(39, 5)
+    assert not isinstance(found["score"], np.generic)
+    assert (load_tensors(path, "torch", inside="state")["w"] == 1).all()
+    assert set(torch.serialization.get_safe_globals()) == allowed
+
+
+@pytest.mark.parametrize("what", ["calls", "makes", "sets", "fraction"])
+def test_a_known_class_is_never_called(tmp_path: Path, author: Any, what: str) -> None:
+    import torch
+
+    made = author()
+    made.here = 1
+    value = {
+        "calls": Calls(author, 1),
+        "makes": author(),
+        "sets": made,
+        "fraction": Calls(fractions.Fraction, "1e999999999"),
+    }[what]
+    path = tmp_path / "w.th"
+    torch.save({"w": torch.zeros(2), "x": value}, path)
+    with pytest.raises(CheckpointError, match=f"^{path}: refused: it ") as raised:
+        load_tensors(path, "torch")
+    assert str(raised.value).endswith("; it was not run")
+    assert "\n" not in str(raised.value)
+
+
+def test_texts_of_a_safetensors_header_are_notes(tmp_path: Path) -> None:
+    save_tensors(tmp_path / "w.safetensors", {"w": numbers(2)}, {"kwargs": "{}"})
+    assert load_notes(tmp_path / "w.safetensors", "safetensors") == {"kwargs": "{}"}
+    pickled = written(tmp_path / "w.pkl", pickle.dumps({"w": numbers(2)}))
+    assert load_notes(pickled, "numpy-pickle") == {}
+
+
+def test_notes_of_a_file_that_is_not_there_are_one_line(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match="cannot be read: No such file"):
+        load_notes(tmp_path / "w.th", "torch")
+
+
 @pytest.mark.parametrize(
     "value",
     [
@@ -328,6 +400,36 @@ def test_a_checkpoint_that_was_cut_short_is_one_line(tmp_path: Path, form: Any, 
         load_tensors(path, "numpy-pickle" if form == "zipped" else form)
     assert str(raised.value).startswith(f"{path}: ")
     assert "\n" not in str(raised.value)
+    assert form != "torch" or str(raised.value).endswith("; fetch or copy it again")
+
+
+@pytest.mark.parametrize(("begin", "end"), [(100, 900), (1000, 6000), (60, -400), (0, -22)])
+def test_a_torch_checkpoint_that_lost_its_middle_is_one_line(tmp_path: Path, begin: int, end: int) -> None:
+    import torch
+
+    path = tmp_path / "w.pth"
+    torch.save({"w": torch.zeros(40, 40)}, path)
+    data = path.read_bytes()
+    path.write_bytes(data[:begin] + data[end:])
+    with pytest.raises(CheckpointError, match=r"is no whole zip: .*; fetch or copy it again$"):
+        load_tensors(path, "torch")
+
+
+def test_a_place_beyond_the_end_of_a_torch_checkpoint_is_told_as_damage(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import torch
+
+    def beyond(*_: object, **__: object) -> None:
+        raise OSError(errno.EINVAL, "Invalid argument")
+
+    path = tmp_path / "w.pth"
+    torch.save({"w": torch.zeros(4)}, path)
+    monkeypatch.setattr(torch, "load", beyond)
+    with pytest.raises(
+        CheckpointError, match="no whole checkpoint of torch.save: .*; fetch or copy it again"
+    ):
+        load_tensors(path, "torch")
 
 
 def safetensors(header: object, body: bytes = bytes(16), length: int | None = None) -> bytes:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 BUILT_IN = {
     *("delay", "gain", "highpass", "join", "limiter", "lowpass"),
-    *("mix", "normalize", "split", "subtract", "wind"),
+    *("mix", "model", "normalize", "speakers", "split", "subtract", "vocals", "wind"),
 }
 HEAD = """
 from unbraid.host.contract import PluginCard, hookimpl

@@ -173,7 +173,8 @@ def card_data(card: PluginCard, package: str) -> dict[str, Any]:
     """Return a card as plain data, ports as they are for the default parameters."""
     from ..contract.params import describe
 
-    ports = card.ports_of(card.params())
+    bare = card.params()
+    ports, residuals = card.ports_of(bare), card.residuals_of(bare)
     return {
         "id": card.id,
         "name": card.name,
@@ -181,15 +182,13 @@ def card_data(card: PluginCard, package: str) -> dict[str, Any]:
         "licence": card.licence,
         "package": package,
         "doc": card.doc,
-        "rates": list(card.rates) or "any",
+        "rates": list(card.rates_of(bare)) or "any",
         "devices": list(card.devices),
         "realtime": card.realtime,
         "deterministic": card.deterministic,
         "ports_depend_on_parameters": card.ports_for is not None,
         "inputs": [{"name": p.name, "doc": p.doc, "layouts": list(p.layouts) or "any"} for p in ports.inputs],
-        "outputs": [
-            {"name": p.name, "doc": p.doc, "residual": p.name == card.residual} for p in ports.outputs
-        ],
+        "outputs": [{"name": p.name, "doc": p.doc, "residual": p.name in residuals} for p in ports.outputs],
         "params": [
             {
                 "name": info.name,
@@ -222,5 +221,6 @@ def _text(data: dict[str, Any]) -> str:
     for info in data["params"]:
         fixed = "" if info["automatable"] else ", not automatable"
         doc = f": {info['doc']}" if info["doc"] else ""
-        lines.append(f"  {info['name']} = {info['default']}  ({info['bounds']}{fixed}){doc}")
+        default = "left out" if info["default"] is None else info["default"]
+        lines.append(f"  {info['name']} = {default}  ({info['bounds']}{fixed}){doc}")
     return "\n".join(lines)

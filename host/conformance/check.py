@@ -20,6 +20,7 @@ __all__ = [
     "Advice",
     "Check",
     "NotApplicableError",
+    "NotReadyError",
     "PromiseBrokenError",
     "RefusedError",
 ]
@@ -74,3 +75,7 @@ class RefusedError(PromiseBrokenError):
 
 class NotApplicableError(UnbraidError):
     """The check has nothing to look at in this plugin; the text says why."""
+
+
+class NotReadyError(NotApplicableError):
+    """The plugin cannot run as it is, and is not to blame: a model's files or a parameter are missing."""

@@ -11,6 +11,7 @@ import json
 import os
 import signal
 import sys
+import time
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
@@ -35,6 +36,7 @@ def examine(check: Check, subject: Subject) -> Finding:
     """Run one check; whatever it raises becomes a finding."""
     began = perf_counter()
     status, message, remedy = Status.PASSED, "", ""
+    subject.began = time.monotonic()
     try:
         seen = check.run(subject)
         if isinstance(seen, Advice):

@@ -14,7 +14,8 @@ import numpy as np
 
 from ..contract.audio import Spec
 from ..contract.errors import LayoutRefusedError, PluginError, one_line
-from .check import PromiseBrokenError, RefusedError
+from ..models.errors import ModelMissingError
+from .check import NotReadyError, PromiseBrokenError, RefusedError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -70,12 +71,15 @@ def calling(what: str, remedy: str = "let it do its work without raising") -> It
 
     Raises:
         RefusedError: it raised a `PluginError` or `LayoutRefusedError`.
+        NotReadyError: its model is not here.
         PromiseBrokenError: it raised anything else.
     """
     try:
         yield
     except PromiseBrokenError:
         raise
+    except ModelMissingError as error:
+        raise NotReadyError(one_line(error)) from error
     except (PluginError, LayoutRefusedError) as error:
         remedy = _shaped_wrong(error)
         if remedy:

@@ -148,7 +148,7 @@ class Examination(AbstractContextManager["Examination"]):
             found = self._unanswered(check, answer)
         else:
             found = Finding.of(answer)
-        if found.status is Status.FAILED:
+        if found.status is Status.FAILED or (check == "builds" and found.status is Status.SKIPPED):
             self._failed.add(check)
         return found
 

@@ -125,7 +125,7 @@ def _lost(subject: Subject, case: Case, made: Mapping[str, Array]) -> Advice | N
     anywhere = np.logical_or.reduce(list(sounds.values()))
     if not anywhere.any():
         raise NotApplicableError("nothing of this sound comes out")
-    all_told = list(made) == list(subject.outputs_of(case)) and subject.card.residual is None
+    all_told = list(made) == list(subject.outputs_of(case)) and not subject.card.residuals_of(case.params)
     names = next(iter(case.inputs.values())).roles
     if all_told and not anywhere.all():
         gone = ", ".join(role for role, heard in zip(names, anywhere, strict=True) if not heard)

@@ -26,7 +26,7 @@ _RATES = {
 
 def rates(subject: Subject) -> str:
     """Prepare and run at each rate; a `PluginError` from prepare() is a clear refusal."""
-    tried = subject.card.rates or _RATES[subject.level]
+    tried = subject.rates or _RATES[subject.level]
     refused = []
     for rate in tried:
         case = replace(subject.case, rate=rate, label=f"a rate of {rate} Hz")
@@ -36,7 +36,7 @@ def rates(subject: Subject) -> str:
                 subject.afford(programme.samples)
                 finite(driven.feed(programme), str(case))
         except RefusedError as error:
-            if rate in subject.card.rates:
+            if rate in subject.rates:
                 raise PromiseBrokenError(
                     f"its card names {rate} Hz, but {error}",
                     f"take {rate} off the card's rates, or run there",
@@ -53,9 +53,8 @@ def rates(subject: Subject) -> str:
 
 def islands(subject: Subject) -> str:
     """Run in a graph of another rate, where the host resamples around a plugin that names its rates."""
-    card = subject.card
-    other = next(rate for rate in (48000, 44100, 32000) if rate not in card.rates)
-    rate = other if card.rates else subject.case.rate
+    other = next(rate for rate in (48000, 44100, 32000) if rate not in subject.rates)
+    rate = other if subject.rates else subject.case.rate
     programme = noise(subject.case.inputs, 9600)
     subject.afford(programme.samples + 2 * subject.latency)
     for name, data in run(subject, programme, rate=rate).items():
@@ -65,7 +64,7 @@ def islands(subject: Subject) -> str:
                 f"output {name!r} has {data.shape[1]} samples of {programme.samples}",
                 "fill outs, which are as long as ins",
             )
-    around = "resampled around it" if card.rates else "as it is"
+    around = "resampled around it" if subject.rates else "as it is"
     return f"a graph at {rate} Hz, {around}, gives outputs of the input's length"
 
 

@@ -5,15 +5,16 @@ from __future__ import annotations
 import itertools
 import math
 import os
+import time
 from dataclasses import dataclass, replace
 from functools import cached_property
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from ..contract.audio import Layout
-from ..contract.errors import UnbraidError
+from ..contract.errors import UnbraidError, one_line
 from ..contract.params import ParamsError, convert_one, describe, replaced
-from .check import NotApplicableError, PromiseBrokenError, RefusedError
+from .check import NotApplicableError, NotReadyError, PromiseBrokenError, RefusedError
 from .driven import Driven
 from .manners import settings
 from .signals import Programme, noise
@@ -57,6 +58,7 @@ class Subject:
         registry: where its code is built.
         level: how much to do.
         seconds: how long one check may take; what would take longer is not begun.
+        began: when the present check began, on the monotonic clock.
 
     Attributes:
         settings: those of the process, from before any code of the plugin ran.
@@ -69,6 +71,7 @@ class Subject:
         self.card, self.params, self.registry = card, params, registry
         self.level, self.seconds = level, seconds
         self._pace = math.inf  # seconds for a sample
+        self.began = time.monotonic()
         self.settings, self.printed = settings(), os.fstat(1).st_size
 
     # Terms
@@ -115,10 +118,18 @@ class Subject:
         """Return the layouts that a plugin with these parameters is mostly checked with.
 
         Raises:
+            NotReadyError: a parameter must be given first.
             PromiseBrokenError: no layout that was tried is accepted.
         """
         found = next(self.layout_choices(params), None)
         if found is None:
+            try:
+                ports = self.card.ports_of(params).inputs
+                self.card.layouts_of(params, {port.name: Layout.parse("stereo") for port in ports})
+            except ParamsError as error:
+                raise NotReadyError(f"{one_line(error)} (here: --param NAME=VALUE)") from error
+            except UnbraidError:
+                pass  # a layout that is refused
             raise PromiseBrokenError(
                 f"its card accepts none of the layouts that were tried: {', '.join(LAYOUTS)}",
                 "let layouts_for accept at least one of them with these parameters",
@@ -134,7 +145,7 @@ class Subject:
         """
         inputs = self.inputs_for(self.params)
         refusal: RefusedError | None = None
-        rates = self.card.rates or _RATES
+        rates = self.rates or _RATES
         for rate in sorted(rates, key=lambda rate: rate != 48000):
             case = Case(self.params, inputs, rate)
             try:
@@ -145,11 +156,17 @@ class Subject:
         assert refusal is not None  # noqa: S101 - there is at least one rate
         raise refusal
 
+    @property
+    def rates(self) -> tuple[int, ...]:
+        """The sample rates that the card names."""
+        return self.card.rates_of(self.params)
+
     def outputs_of(self, case: Case) -> dict[str, Layout]:
-        """Return the outputs that the processor makes itself; the host forms the residual."""
+        """Return the outputs that the processor makes itself; the host forms residuals."""
         layouts = self.card.layouts_of(case.params, case.inputs)
         names = [port.name for port in self.card.ports_of(case.params).outputs]
-        return {name: layouts[name] for name in names if name != self.card.residual}
+        formed = self.card.residuals_of(case.params)
+        return {name: layouts[name] for name in names if name not in formed}
 
     @cached_property
     def infos(self) -> tuple[ParamInfo, ...]:
@@ -189,7 +206,7 @@ class Subject:
 
     def other_rates(self) -> Iterator[Case]:
         """Yield the usual case at other rates: the card's own, or two that are common."""
-        for rate in self.card.rates or (44100, 96000):
+        for rate in self.rates or (44100, 96000):
             if rate != self.case.rate:
                 yield replace(self.case, rate=rate, label=f"a rate of {rate} Hz")
 
@@ -242,7 +259,7 @@ class Subject:
             NotApplicableError: so many samples would take longer.
         """
         needed = self.pace * samples
-        most = 0.8 * self.seconds
+        most = max(0.0, 0.8 * self.seconds - (time.monotonic() - self.began))
         if needed > most:
             raise NotApplicableError(
                 f"it would take about {needed:.0f} s; what takes more than {most:.3g} s is not begun under "

@@ -12,7 +12,7 @@ from .params import Params, describe
 from .ports import Ports
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
 __all__ = ["API_VERSION", "PluginCard", "same_layout"]
 
@@ -56,7 +56,10 @@ class PluginCard:
             `LayoutRefusedError`; by default outputs take the layout of the inputs, which must agree.
         residual: the output that the host forms itself, at the graph's rate, as the delayed first
             input minus all other outputs, so that the outputs sum to the input.
+        residual_for: pure function from parameters to the residual's name, to None, or, where there are
+            several, to ``{residual: outputs that are taken from the input}``; overrides ``residual``.
         rates: sample rates in Hz it runs at; empty means any. The host resamples around it.
+        rates_for: pure function from parameters to ``rates``; overrides them.
         devices: where it can run.
         realtime: whether it can meet deadlines in a live graph.
         deterministic: whether equal input and seed give equal bits.
@@ -76,7 +79,9 @@ class PluginCard:
     ports_for: Callable[[Any], Ports] | None = None
     layouts_for: Callable[[Any, Mapping[str, Layout]], Mapping[str, Layout]] | None = None
     residual: str | None = None
+    residual_for: Callable[[Any], str | Mapping[str, Sequence[str]] | None] | None = None
     rates: tuple[int, ...] = ()
+    rates_for: Callable[[Any], Sequence[int]] | None = None
     devices: tuple[str, ...] = ("cpu",)
     realtime: bool = True
     deterministic: bool = True
@@ -92,8 +97,7 @@ class PluginCard:
             raise PluginError(
                 f"plugin {self.id!r} is written for contract {self.api}, this host speaks {API_VERSION}",
             )
-        if not all(type(rate) is int and rate > 0 for rate in self.rates):
-            raise PluginError(f"plugin {self.id!r}: rates {self.rates!r} must be integers in Hz")
+        self._check_rates(self.rates)
         if type(self.passes) is not int or not 0 <= self.passes <= MOST_PASSES:
             raise PluginError(f"plugin {self.id!r}: passes {self.passes!r} must be 0 to {MOST_PASSES}")
         try:
@@ -103,8 +107,13 @@ class PluginCard:
             raise PluginError(f"plugin {self.id!r}: its parameters do not run bare: {error}") from None
         if self.ports_for is None:
             self._check_ports(self.ports)
-        else:
-            self.ports_of(bare)
+        self.ports_of(bare)
+        self.residuals_of(bare)
+        self.rates_of(bare)
+
+    def _check_rates(self, rates: tuple[int, ...]) -> None:
+        if not all(type(rate) is int and rate > 0 for rate in rates):
+            raise PluginError(f"plugin {self.id!r}: rates {rates!r} must be integers in Hz")
 
     def _check_ports(self, ports: Ports) -> None:
         outputs = [port.name for port in ports.outputs]
@@ -121,14 +130,6 @@ class PluginCard:
             raise PluginError(
                 f"plugin {self.id!r} has no inputs, so there is nothing to hear: leave out passes"
             )
-        if self.residual is None:
-            return
-        if self.residual not in outputs:
-            raise PluginError(
-                f"plugin {self.id!r}: residual {self.residual!r} is none of its outputs: {outputs}",
-            )
-        if not ports.inputs or len(outputs) < 2:
-            raise PluginError(f"plugin {self.id!r}: a residual needs an input and another output")
 
     def ports_of(self, params: Params) -> Ports:
         """Return the ports for these parameters.
@@ -146,6 +147,69 @@ class PluginCard:
         except Exception as error:
             raise self._broken("ports_for", error) from error
         return ports
+
+    def residuals_of(self, params: Params) -> dict[str, tuple[str, ...]]:
+        """Return the outputs that the host forms: each with the outputs that the input is then without.
+
+        Raises:
+            PluginError: the card's own ``residual_for`` failed, or a residual is not of these ports.
+        """
+        residual: str | Mapping[str, Sequence[str]] | None = self.residual
+        if self.residual_for is not None:
+            try:
+                residual = self.residual_for(params)
+            except UnbraidError:
+                raise
+            except Exception as error:
+                raise self._broken("residual_for", error) from error
+        if residual is None:
+            return {}
+        ports = self.ports_of(params)
+        outputs = [port.name for port in ports.outputs]
+        if isinstance(residual, str):
+            residual = {residual: [name for name in outputs if name != residual]}
+        found = {name: tuple(parts) for name, parts in residual.items()}
+        for name, parts in found.items():
+            self._check_residual(name, parts, outputs, found)
+        if found and not ports.inputs:
+            raise PluginError(f"plugin {self.id!r}: a residual needs an input and another output")
+        return found
+
+    def _check_residual(
+        self, name: str, parts: tuple[str, ...], outputs: list[str], residuals: Mapping[str, object]
+    ) -> None:
+        if name not in outputs:
+            raise PluginError(
+                f"plugin {self.id!r}: residual {name!r} is none of its outputs: {outputs}",
+            )
+        if not parts:
+            raise PluginError(f"plugin {self.id!r}: a residual needs an input and another output")
+        for part in parts:
+            if part not in outputs or part in residuals:
+                raise PluginError(
+                    f"plugin {self.id!r}: residual {name!r} is without {part!r}, which it does not make"
+                )
+
+    def rates_of(self, params: Params) -> tuple[int, ...]:
+        """Return the sample rates in Hz it runs at with these parameters; empty means any.
+
+        Raises:
+            PluginError: the card's own ``rates_for`` failed or gave what cannot be.
+        """
+        if self.rates_for is None:
+            return self.rates
+        try:
+            rates = tuple(self.rates_for(params))
+        except UnbraidError:
+            raise
+        except Exception as error:
+            raise self._broken("rates_for", error) from error
+        self._check_rates(rates)
+        if rates and not self.ports_of(params).inputs:
+            raise PluginError(
+                f"plugin {self.id!r} has no inputs, so it must run at any rate: leave out rates"
+            )
+        return rates
 
     def _broken(self, function: str, error: Exception) -> PluginError:
         return PluginError(f"plugin {self.id!r}: its {function} failed: {one_line(error)}")

@@ -199,7 +199,8 @@ def _finite(value: object) -> bool:
 
 def _fault(info: ParamInfo, value: object, reason: str) -> str:
     numeric = isinstance(value, int | float) and not isinstance(value, bool)
-    if info.kind in {"number", "integer"} and numeric and (">=" in reason or "<=" in reason):
+    scalar = info.kind.removesuffix(" or nothing") in {"number", "integer"}
+    if scalar and numeric and (">=" in reason or "<=" in reason):
         return f"{info.name} = {value!r} is out of bounds: {info.bounds}"
     if info.kind == "choice":
         return f"{info.name} = {value!r} is not allowed: {info.bounds}"

@@ -45,7 +45,8 @@ class SegmentProcessor(TimedProcessor[P]):
         batch: segments in a batch, except live.
         fade: how overlapping segments are weighted; see `unbraid.kernels.crossfade.fade_curves`.
         stems: all the stems that `separate` gives, in order, whichever are connected; empty: the connected
-            outputs in the card's order, which suits models of one stem.
+            outputs in the card's order, which suits models of one stem. `prepare` may set it before it calls
+            this one.
         batch_params: while `separate` runs, each segment's parameters: those in force at its centre.
         batch_starts: while `separate` runs, each segment's first sample, counted from the first that came in.
 
@@ -60,7 +61,7 @@ class SegmentProcessor(TimedProcessor[P]):
     hop: ClassVar[int] = 330_750
     batch: ClassVar[int] = 4
     fade: ClassVar[Fade] = "linear"
-    stems: ClassVar[tuple[str, ...]] = ()
+    stems: tuple[str, ...] = ()
 
     @abstractmethod
     def separate(self, batch: npt.NDArray[np.float32]) -> Any:

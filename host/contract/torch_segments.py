@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
 
+from ...kernels.threads import thread_count
 from .params import Params
 from .segment_processor import SegmentProcessor
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
 
     import numpy as np
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
 
     from .audio import Spec
 
-__all__ = ["TorchSegmentProcessor", "repeatable_convolutions"]
+__all__ = ["TorchSegmentProcessor", "repeatable_convolutions", "run_network"]
 
 P = TypeVar("P", bound=Params)
 
@@ -66,22 +68,59 @@ class TorchSegmentProcessor(SegmentProcessor[P]):
 
     def separate(self, batch: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         """Run `infer` over one batch."""
-        import torch
-
-        with ExitStack() as stack:
-            stack.enter_context(torch.inference_mode())
-            if self.spec.device == "cuda":
-                stack.enter_context(repeatable_convolutions())
-                if self.autocast is not None:
-                    stack.enter_context(torch.autocast("cuda", getattr(torch, self.autocast)))
-            stems = self.infer(torch.from_numpy(batch).to(self.spec.device))
-            array: npt.NDArray[np.float32] = stems.to("cpu", torch.float32).numpy()
-        return array
+        return run_network(self.infer, batch, self.spec.device, self.autocast)
 
     def release(self) -> None:
         """Give back the segments and the network."""
         super().release()
         self.net = None
+
+
+def run_network(
+    call: Callable[[Any], Any],
+    batch: npt.NDArray[np.float32],
+    device: str,
+    autocast: Literal["float16", "bfloat16"] | None = None,
+) -> npt.NDArray[np.float32]:
+    """Return what ``call`` makes of a batch, without gradients and with the same bits every time.
+
+    torch uses as many threads as kernels do (``UNBRAID_THREADS``, `use_threads`), or as few as it was told.
+
+    Args:
+        call: takes a float32 tensor on the device and returns one.
+        batch: of any shape; it is copied where the device is not the CPU.
+        device: "cpu" or "cuda".
+        autocast: lets CUDA compute in this type where torch holds it safe.
+    """
+    import torch
+
+    with ExitStack() as stack:
+        stack.enter_context(torch.inference_mode())
+        stack.enter_context(_few_threads())
+        if device == "cuda":
+            stack.enter_context(repeatable_convolutions())
+            if autocast is not None:
+                stack.enter_context(torch.autocast("cuda", getattr(torch, autocast)))
+        made = call(torch.from_numpy(batch).to(device))
+        array: npt.NDArray[np.float32] = made.to("cpu", torch.float32).numpy()
+    return array
+
+
+@contextmanager
+def _few_threads() -> Iterator[None]:
+    """Let torch use no more threads than kernels may; after that it has its own number again."""
+    import torch
+
+    before = torch.get_num_threads()
+    wanted = min(before, thread_count())
+    if wanted == before:  # to set it is a little work, and another thread may be setting it
+        yield
+        return
+    torch.set_num_threads(wanted)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def repeatable_convolutions() -> AbstractContextManager[None]:

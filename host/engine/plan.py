@@ -168,15 +168,13 @@ class _Builder:
         return {port: self.delayed(signal, latest - signal.latency) for port, signal in signals.items()}
 
     def node(self, node: CheckedNode) -> None:
-        """Add a node: delays on its early inputs, its processor, and its residual where one is wanted."""
+        """Add a node: delays on its early inputs, its processor, and the residuals that are wanted."""
         sources = {port.name: self.signals[node.sources[port.name]] for port in node.ports.inputs}
         ins = self.aligned(sources)
-        residual = node.card.residual if node.card.residual in node.wanted else None
-        names = [
-            name
-            for name in node.outputs
-            if name != node.card.residual and (name in node.wanted or residual is not None)
-        ]
+        residuals = node.card.residuals_of(node.params)
+        formed = {name: parts for name, parts in residuals.items() if name in node.wanted}
+        asked = {*node.wanted, *(part for parts in formed.values() for part in parts)}
+        names = [name for name in node.outputs if name not in residuals and name in asked]
         processor, latency, tail = self.prepared(node, ins, {name: node.outputs[name] for name in names})
         late = max((signal.latency for signal in ins.values()), default=0) + latency
         tail += max((signal.tail for signal in ins.values()), default=0)
@@ -184,8 +182,8 @@ class _Builder:
         self.add(Step(node.name, node.card.id, processor, ins, outs, latency))
         self.plan.automation.align(node.name, late - latency)
         self.signals.update({signal.wire: signal for signal in outs.values()})
-        if residual is not None:
-            self.residual(node, residual, ins, outs, latency)
+        for name, parts in formed.items():
+            self.residual(node, name, ins, {part: outs[part] for part in parts}, latency)
 
     def residual(
         self,

@@ -96,6 +96,7 @@ class _Checker:
         self.cards: dict[str, PluginCard] = {}
         self.params: dict[str, Params] = {}
         self.ports: dict[str, Ports] = {}
+        self.rates: dict[str, int] = {}
         self.wires: dict[str, dict[str, Wire]] = {}
         self.layouts: dict[Wire, Layout] = {}
 
@@ -118,13 +119,14 @@ class _Checker:
             return
         try:
             params = convert(card.params, node.params)
-            ports = card.ports_of(params)
-        except PluginError as error:
-            self.problem((*path, "use"), str(error))
-            return
+            ports, rate = card.ports_of(params), self.rate_of(card, params)
+            card.residuals_of(params)
         except ParamsError as error:
             for name, fault in error.faults.items():
                 self.problem((*path, "params", *([name] if name else [])), f"node {node.name!r}: {fault}")
+            return
+        except UnbraidError as error:
+            self.problem((*path, "use"), str(error))
             return
         if node.device not in card.devices:
             self.problem(
@@ -133,6 +135,7 @@ class _Checker:
                 f"it runs on {' or '.join(card.devices)}",
             )
         self.cards[node.name], self.params[node.name], self.ports[node.name] = card, params, ports
+        self.rates[node.name] = rate
 
     # Pass 2: wires.
 
@@ -243,18 +246,19 @@ class _Checker:
             self.problem(path, f"node {name!r} ({card.id}): {error}", "this is a fault of the plugin")
             return None
         main = next(iter(inputs.values()), None)
-        if card.residual is not None and any(layout != main for layout in outputs.values()):
+        if card.residuals_of(self.params[name]) and any(layout != main for layout in outputs.values()):
             self.problem(path, f"plugin {card.id!r} forms a residual but changes the layout")
             return None
         for port, layout in outputs.items():
             self.layouts[Wire(name, port)] = layout
         return inputs
 
-    def rate_of(self, card: PluginCard) -> int:
+    def rate_of(self, card: PluginCard, params: Params) -> int:
         """Choose the rate a plugin runs at: the graph's, else the next higher, else its highest."""
-        if not card.rates or self.rate in card.rates:
+        rates = card.rates_of(params)
+        if not rates or self.rate in rates:
             return self.rate
-        return min((rate for rate in card.rates if rate > self.rate), default=max(card.rates))
+        return min((rate for rate in rates if rate > self.rate), default=max(rates))
 
     def lane(self, lane: Lane) -> CheckedLane | None:
         """Check that a lane's parameter exists and can be automated as asked."""
@@ -409,7 +413,7 @@ def _assemble(
             inputs=inputs[name] or {},
             outputs=outputs,
             wanted=tuple(port for port in outputs if Wire(name, port) in read),
-            rate=checker.rate_of(card),
+            rate=checker.rates[name],
             device=document.nodes[name].device,
             place=document.parsed.place(("nodes", name)),
             isolate=document.nodes[name].isolate,

@@ -11,9 +11,9 @@ from ..contract.audio import Layout
 
 __all__ = ["FORMATS", "Format", "Licence", "ModelCard", "ModelFile", "PackageFile"]
 
-Format = Literal["safetensors", "torch", "numpy-pickle"]
-#: How a file may hold its tensors; see `load_tensors`.
-FORMATS: tuple[Format, ...] = ("safetensors", "torch", "numpy-pickle")
+Format = Literal["safetensors", "torch", "numpy-pickle", "onnx", "onnx-data", "torch-export"]
+#: How a file may hold its tensors (see `load_tensors`), or the network with them (see `PROGRAMS`).
+FORMATS: tuple[Format, ...] = ("safetensors", "torch", "numpy-pickle", "onnx", "onnx-data", "torch-export")
 
 # "NC" as in CC-BY-NC-4.0, or words that say as much.
 _NON_COMMERCIAL = re.compile(

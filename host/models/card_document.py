@@ -171,6 +171,8 @@ def _file(reading: _Reading, value: Any, spot: Spot, *, measured: bool) -> Model
 def _files(reading: _Reading, value: Any, *, measured: bool) -> tuple[ModelFile, ...]:
     files = []
     seen: set[str] = set()
+    if value == []:  # a method that needs no weights
+        return ()
     for i, item in enumerate(reading.items(value, ("files",))):
         file = _file(reading, item, ("files", i), measured=measured)
         if file.name and file.name.lower() in seen:

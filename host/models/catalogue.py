@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from ..contract.errors import nearest, one_line
-from ..registry import Fault, Registry
+from ..registry import SWITCH, Fault, Registry
 from .card_document import read_card
 from .errors import ModelCardError, UnknownModelError
 from .places import user_cards_folder
@@ -52,11 +54,12 @@ class Catalogue:
         """Read the cards that plugin packages name (hook ``unbraid_models``), then the user's folder.
 
         Args:
-            registry: where the packages' hooks were asked; by default they are asked now.
+            registry: where the packages' hooks were asked; by default they are asked, once in a process for
+                each ``sys.path``.
         """
         catalogue = cls()
-        registry = Registry.discover() if registry is None else registry
-        for path, package in registry.models.items():
+        models = _packaged(os.environ.get(SWITCH, ""), *sys.path) if registry is None else registry.models
+        for path, package in models.items():
             catalogue.add(path, package)
         if (own := user_cards_folder()).is_dir():
             catalogue.add(own, YOURS)
@@ -104,6 +107,11 @@ class Catalogue:
         return self.cards[model]
 
 
+@lru_cache(maxsize=8)
+def _packaged(*_: str) -> dict[Path, str]:
+    return Registry.discover(only="unbraid_models").models
+
+
 def _read(path: Path) -> ModelCard:
     """Read a card; one that has not changed since is not taken apart again."""
     try:
@@ -121,7 +129,8 @@ def _read_state(path: Path, *_: int) -> ModelCard:
 def model_card(model: str) -> ModelCard:
     """Return the card of a model, as installed packages and the user's folder have it now.
 
-    Light: it reads YAML, and loads no weights, so a plugin may ask while a graph is checked.
+    Light: it reads YAML, and loads no weights, so a plugin may ask while a graph is checked, and while its
+    own card is made.
 
     Raises:
         UnknownModelError: as `Catalogue.card`.

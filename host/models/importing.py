@@ -13,6 +13,7 @@ from .card_document import read_card, write_card
 from .errors import CheckpointError, ModelCardError, ModelCorruptError, ModelError
 from .hashes import remember, sha256_of
 from .places import user_cards_folder
+from .programs import PROGRAMS, check_program
 from .settled import whole_file
 from .store import Store, megabytes
 from .tensors import load_tensors
@@ -54,7 +55,7 @@ def import_with_card(
     """Copy files into the store under a card of the user's, which joins the catalogue.
 
     Where the card states no sha256 and size for a file, they are measured; such a file must hold tensors
-    that can be loaded, so that nothing broken gets a card.
+    that can be loaded, or be a whole network, so that nothing broken gets a card.
 
     Args:
         sources: the files; one whose card states no sha256 is found by its name, or is the only one.
@@ -129,7 +130,10 @@ def _measured(file: ModelFile, source: Path | None, card_path: Path) -> ModelFil
             Place(str(card_path)), f"states no sha256 and size of {file.name}", "give the file too"
         )
         raise ModelCardError([problem])
-    load_tensors(source, file.format, inside=file.inside)
+    if file.format in PROGRAMS:
+        check_program(source, file.format)
+    else:
+        load_tensors(source, file.format, inside=file.inside)
     sha256, size = _hashed(source)
     return msgspec.structs.replace(file, sha256=sha256, size=size)
 

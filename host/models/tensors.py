@@ -1,6 +1,7 @@
 """Reads a checkpoint's tensors as NumPy arrays, running nothing that the file brings.
 
-Three forms are known, and nothing else is tried: a card says which one a file has.
+Three forms are known, and nothing else is tried: a card says which one a file has. Files that hold the
+network itself are no checkpoints; see `programs`.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ import zipfile
 from typing import TYPE_CHECKING, Any
 
 from .errors import CheckpointError
+from .programs import PROGRAMS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
 
     from .card import Format
 
-__all__ = ["Weights", "load_tensors"]
+__all__ = ["Weights", "load_notes", "load_tensors"]
 
 
 class Weights(dict[str, "npt.NDArray[Any]"]):
@@ -61,6 +63,8 @@ def load_tensors(path: Path, form: Format, *, inside: str = "") -> Weights:
             from .torch_files import read_torch
 
             found = read_torch(path)
+        elif form in PROGRAMS:
+            raise CheckpointError(f"{path}: is of the format {form}, which holds more than tensors by name")
         else:
             from .pickled_arrays import read_pickle
 
@@ -68,6 +72,44 @@ def load_tensors(path: Path, form: Format, *, inside: str = "") -> Weights:
     except OSError as error:
         raise CheckpointError(f"{path}: cannot be read: {error.strerror or error}") from None
     return Weights(_arrays(_within(found, inside, path), path))
+
+
+def load_notes(path: Path, form: Format) -> dict[str, Any]:
+    """Return what a checkpoint says beside its tensors, such as the arguments of its network.
+
+    Of safetensors these are the texts of the header; of ``torch.save`` all entries at the top, in which a
+    class is a text, its dotted name (see `torch_files`). A ``numpy-pickle`` has none.
+
+    Args:
+        path: the file.
+        form: as for `load_tensors`.
+
+    Raises:
+        CheckpointError: as `load_tensors`.
+
+    Example:
+        >>> import tempfile, numpy as np
+        >>> from pathlib import Path
+        >>> from unbraid.host.models import load_notes, save_tensors
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = Path(folder) / "w.safetensors"
+        ...     save_tensors(path, {"bias": np.zeros(3, np.float32)}, {"klass": "Tiny"})
+        ...     load_notes(path, "safetensors")
+        {'klass': 'Tiny'}
+    """
+    try:
+        if form == "safetensors":
+            from .safetensors_files import read_header
+
+            return dict(read_header(path).texts)
+        if form == "torch":
+            from .torch_files import read_torch
+
+            found = read_torch(path)
+            return {str(key): value for key, value in found.items()} if isinstance(found, dict) else {}
+    except OSError as error:
+        raise CheckpointError(f"{path}: cannot be read: {error.strerror or error}") from None
+    return {}
 
 
 def _pickle_of(path: Path) -> bytes:

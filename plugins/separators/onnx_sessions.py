@@ -1,0 +1,57 @@
+"""Sessions of ONNX Runtime, all opened with the same settings."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+from ...host.contract.errors import PluginError, one_line
+from ...kernels.threads import thread_count
+
+__all__ = ["open_session"]
+
+#: The provider of each device, with its settings. On CUDA no algorithm is chosen by a race, and all of
+#: float32 is used: equal bits each time.
+_PROVIDERS: dict[str, tuple[str, dict[str, str]]] = {
+    "cpu": ("CPUExecutionProvider", {}),
+    "cuda": ("CUDAExecutionProvider", {"cudnn_conv_algo_search": "HEURISTIC", "use_tf32": "0"}),
+}
+
+
+def open_session(model: bytes, what: str, *, extra: str, device: str = "cpu") -> Any:
+    """Return a session that runs a graph on one device and no other.
+
+    It uses as many threads as kernels do, which sleep while there is nothing to do: the rest of a render
+    runs between two segments. The result does not depend on their number.
+
+    Args:
+        model: a serialised graph.
+        what: how an error names it.
+        extra: of Unbraid, which installs the runtime.
+        device: "cpu", or "cuda", which needs onnxruntime-gpu.
+
+    Raises:
+        PluginError: the runtime is not installed, lacks the device, or refuses the graph.
+    """
+    try:
+        runtime = import_module("onnxruntime")
+    except ImportError:
+        raise PluginError(f"{what}: needs onnxruntime: pip install 'unbraid[{extra}]'") from None
+    provider, terms = _PROVIDERS[device]
+    if provider not in runtime.get_available_providers():
+        raise PluginError(
+            f"{what}: this onnxruntime has no CUDA: pip install onnxruntime-gpu in its place, or device: cpu"
+        )
+    options = runtime.SessionOptions()
+    options.use_deterministic_compute = True
+    options.intra_op_num_threads = thread_count()
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    try:
+        session = runtime.InferenceSession(model, options, providers=[(provider, terms)])
+    except Exception as error:
+        raise PluginError(f"{what}: ONNX Runtime refuses it: {one_line(error)}") from error
+    if session.get_providers()[0] != provider:  # the runtime would go on with the CPU
+        raise PluginError(f"{what}: ONNX Runtime cannot use CUDA here: see nvidia-smi, or device: cpu")
+    return session
