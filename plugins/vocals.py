@@ -24,7 +24,7 @@ _USUAL, _USUAL_STEMS, _USUAL_RATE = "spleeter-2stems", ("vocals", "accompaniment
 
 _Share = Annotated[float, msgspec.Meta(ge=0, le=0.8)]
 _Count = Annotated[int, msgspec.Meta(ge=1, le=8)]
-_Views = Annotated[int, msgspec.Meta(ge=1, le=3)]
+_Views = Annotated[int, msgspec.Meta(ge=1, le=4)]
 _Decibel = Annotated[float, msgspec.Meta(ge=0, le=60)]
 _Steps = Annotated[int, msgspec.Meta(ge=0, le=5)]
 
@@ -126,7 +126,8 @@ def unbraid_cards() -> list[PluginCard]:
 @hookimpl
 def unbraid_graphs() -> dict[str, Path]:
     """Return the ready-made graphs around vocals."""
-    return {}
+    names = ("vocals", "karaoke", "stems", "dialogue-music-effects", "dialogue-music-effects-5.1")
+    return {name: _HERE / "graphs" / f"{name}.yaml" for name in names}
 
 
 @hookimpl

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ...host.contract.errors import PluginError, one_line
 from ...kernels.threads import thread_count
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import numpy as np
+    import numpy.typing as npt
 
 __all__ = ["open_session"]
 
@@ -18,7 +24,14 @@ _PROVIDERS: dict[str, tuple[str, dict[str, str]]] = {
 }
 
 
-def open_session(model: bytes, what: str, *, extra: str, device: str = "cpu") -> Any:
+def open_session(
+    model: bytes,
+    what: str,
+    *,
+    extra: str,
+    device: str = "cpu",
+    constants: Mapping[str, npt.NDArray[np.float32]] | None = None,
+) -> Any:
     """Return a session that runs a graph on one device and no other.
 
     It uses as many threads as kernels do, which sleep while there is nothing to do: the rest of a render
@@ -29,6 +42,7 @@ def open_session(model: bytes, what: str, *, extra: str, device: str = "cpu") ->
         what: how an error names it.
         extra: of Unbraid, which installs the runtime.
         device: "cpu", or "cuda", which needs onnxruntime-gpu.
+        constants: tensors that the graph names as external; they must live as long as the session.
 
     Raises:
         PluginError: the runtime is not installed, lacks the device, or refuses the graph.
@@ -48,6 +62,9 @@ def open_session(model: bytes, what: str, *, extra: str, device: str = "cpu") ->
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    if constants:
+        held = [runtime.OrtValue.ortvalue_from_numpy(value) for value in constants.values()]
+        options.add_external_initializers(list(constants), held)
     try:
         session = runtime.InferenceSession(model, options, providers=[(provider, terms)])
     except Exception as error:

@@ -1,8 +1,8 @@
 """Where nobody seems to sing: how far the vocals may be turned down there, so that less of a band leaks in.
 
-A model that hears instruments alone claims some of them, in every frame a little, and with little certainty.
-Over a second, voices have more power than that, or clearer masks. The numbers were found on 36 mixtures with
-voices and 27 passages without any, so that no mixture loses.
+A model that hears instruments alone claims some of them: a little in every frame, without certainty, and all
+over the spectrum. Voices have more power, or clearer masks, or power in fewer bins. The numbers were found on
+36 mixtures with voices and 32 passages without any, so that mixtures lose nothing.
 """
 
 from __future__ import annotations
@@ -19,11 +19,13 @@ if TYPE_CHECKING:
 __all__ = ["absence"]
 
 #: Below, in dB of presence, vocals are turned down, by so many dB for each.
-_THRESHOLD, _SLOPE = -8.0, 6.0
-#: Weight of certainty against power, and the certainty of a mask that counts neither way.
-_WEIGHT, _NEUTRAL = 6.0, 1.73
+_THRESHOLD, _SLOPE = -7.0, 6.0
+#: Weight of certainty against power, and the certainty (log odds) of a mask that counts neither way.
+_SURE, _NEITHER = 4.0, 1.73
+#: Weight of sparseness, and the bins that hold the power (as a logarithm) that count neither way.
+_SPARSE, _BINS = 4.0, 4.5
 #: Seconds of the averages, of the wait before and after a voice, and of the fade.
-_AVERAGE, _WAIT, _FADE = 1.0, 1.0, 0.5
+_AVERAGE, _WAIT, _FADE = 2.0, 1.5, 1.0
 
 
 def absence(share: Array, power: Array, frame_rate: float, most: float) -> npt.NDArray[np.float64]:
@@ -43,14 +45,17 @@ def absence(share: Array, power: Array, frame_rate: float, most: float) -> npt.N
         30
     """
     average = _hann(_AVERAGE * frame_rate)
-    square = np.square(share) * power
+    amplitude = share * np.sqrt(power)
+    square = np.square(amplitude)
     voice = _smooth(_sums(square), average)
     rest = _smooth(_sums(np.square(1 - share) * power), average)
     certain = _smooth(_sums(square * share), average)
     tiny = 1e-12 * max(float(voice.max() + rest.max()), 1e-30)
     level = 10 * np.log10((voice + tiny) / (voice + rest + tiny))
-    clearness = np.clip(certain / (voice + tiny), 1e-4, 1 - 1e-4)
-    presence = level + _WEIGHT * (np.log(clearness / (1 - clearness)) - _NEUTRAL)
+    clearness = certain / (voice + tiny)
+    odds = np.log((clearness + 1e-3) / (1.001 - clearness))
+    spread = np.log(np.square(_smooth(_sums(amplitude), average)) / (voice + tiny) + 1)
+    presence = level + _SURE * (odds - _NEITHER) + _SPARSE * (_BINS - spread)
     reach = round(_WAIT * frame_rate)
     padded = np.pad(presence, reach, mode="edge")
     nearby = np.lib.stride_tricks.sliding_window_view(padded, 2 * reach + 1).max(axis=1)

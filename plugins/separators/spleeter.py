@@ -37,13 +37,13 @@ _DEPTH = 64
 #: Least frames of mirrored sound before and after a segment: the networks pad with zeros, and take them for
 #: an end.
 _MARGIN = 16
-#: Lengths of frames that make a sound of three pitches to the networks: about a semitone apart.
-_VIEWS = (4096, 3840, 4320)
+#: Lengths of frames that make sounds of several pitches to the networks, about a semitone apart.
+_VIEWS = (4096, 4320, 4608, 3840)
 #: Below, no voice is looked for.
 _LOWEST = 8
-#: The level that the networks are given, as a mean square: estimates are best near -16 dB, and several dB
+#: The level that the networks are given, as a mean square: estimates are best near -17 dB, and several dB
 #: worse 20 dB below. A segment is raised by 60 dB at most.
-_POWER, _MOST = 10**-1.6, 1e6
+_POWER, _MOST = 10**-1.7, 1e6
 
 
 class SpleeterOptions(Options, frozen=True):
@@ -163,7 +163,7 @@ class SpleeterSeparator:
         channels, frames, bins = X.shape
         magnitudes = np.abs(X)
         level = float(np.mean(np.square(heard), dtype=np.float64))
-        gain = np.float32(min(_POWER / max(level, 1e-30), _MOST) ** 0.5)
+        gain = np.float32(min(_POWER / max(level, 1e-30), _MOST) ** 0.5 * N_FFT / n_fft)
         # The last frame's centre lies past the end.
         made = self.estimate(np.ascontiguousarray(magnitudes[:, : frames - 1, :SEEN] * gain))
         found = np.empty((len(made), channels, frames, bins), np.float32)
@@ -175,11 +175,17 @@ class SpleeterSeparator:
 
 
 def _filtered(X: npt.NDArray[np.complex64], estimates: Array, n_fft: int, samples: int, steps: int) -> Array:
-    """Return the stems that the multichannel Wiener filter makes of estimates."""
+    """Return the stems that the multichannel Wiener filter makes of estimates.
+
+    It begins with shares by powers of 3/4, which did better than amplitudes on both sets that were tried.
+    """
+    import numpy as np
+
     from ...kernels.multichannel import multichannel_wiener
     from ...kernels.spectra import istft
 
-    Y = multichannel_wiener(X, estimates, iterations=steps)
+    root = np.sqrt(estimates)
+    Y = multichannel_wiener(X, root * np.sqrt(root), iterations=steps)
     stems, channels, frames, bins = Y.shape
     y = istft(Y.reshape(stems * channels, frames, bins), n_fft, n_fft // 4, length=samples)
     return y.reshape(stems, channels, samples)

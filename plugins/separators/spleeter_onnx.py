@@ -26,10 +26,15 @@ _OPSET, _IR = 17, 8  # what ONNX Runtime of 2022 and later reads
 
 
 class Networks:
-    """The networks of all stems in one session."""
+    """The networks of all stems in one session.
 
-    def __init__(self, session: Any) -> None:
-        self._session = session
+    Args:
+        session: of ONNX Runtime.
+        constants: what it was opened with, kept alive.
+    """
+
+    def __init__(self, session: Any, constants: dict[str, Array]) -> None:
+        self._session, self._constants = session, constants
 
     def __call__(self, magnitudes: Array) -> Array:
         """Return estimates ``[stems, channels, frames, bins]`` from ``[channels, frames, bins]``."""
@@ -47,11 +52,16 @@ def build_session(card: ModelCard, weights: list[Weights]) -> Networks:
     """
     for file, tensors_of in zip(card.files, weights, strict=True):
         check_keys(tensors(), tensors_of, file.name, architecture="spleeter")
-    return Networks(open_session(graph_of(weights), f"model {card.id}", extra="vocals"))
+    graph, constants = graph_of(weights)
+    what = f"model {card.id}"
+    return Networks(open_session(graph, what, extra="vocals", constants=constants), constants)
 
 
-def graph_of(weights: list[Weights]) -> bytes:
-    """Return the graph of all stems: ``[1, 2, frames, bins]`` to ``[stems, 2, frames, bins]``."""
+def graph_of(weights: list[Weights]) -> tuple[bytes, dict[str, Array]]:
+    """Return a graph, ``[1, 2, frames, bins]`` to ``[stems, 2, frames, bins]``, and its constants.
+
+    These stay outside of the graph, which would copy them three times over.
+    """
     from onnx import TensorProto, helper
 
     drawing = _Drawing()
@@ -61,11 +71,11 @@ def graph_of(weights: list[Weights]) -> bytes:
         helper.make_tensor_value_info(name, TensorProto.FLOAT, [first, 2, "frames", 1024])
         for name, first in (("magnitudes", 1), ("estimates", len(weights)))
     ]
-    graph = helper.make_graph(drawing.nodes, "spleeter", signature[:1], signature[1:], drawing.constants)
+    graph = helper.make_graph(drawing.nodes, "spleeter", signature[:1], signature[1:], drawing.named)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", _OPSET)])
     model.ir_version = _IR
     text: bytes = model.SerializeToString()
-    return text
+    return text, drawing.constants
 
 
 class _Drawing:
@@ -73,7 +83,8 @@ class _Drawing:
 
     def __init__(self) -> None:
         self.nodes: list[Any] = []
-        self.constants: list[Any] = []
+        self.named: list[Any] = []
+        self.constants: dict[str, Array] = {}
 
     def add(self, kind: str, inputs: list[str], output: str, **attributes: Any) -> str:
         from onnx import helper
@@ -82,10 +93,16 @@ class _Drawing:
         return output
 
     def constant(self, name: str, value: npt.NDArray[Any]) -> str:
+        """Name a constant whose numbers are handed over beside the graph."""
         import numpy as np
-        from onnx import numpy_helper
+        from onnx import TensorProto
 
-        self.constants.append(numpy_helper.from_array(np.ascontiguousarray(value, np.float32), name))
+        self.constants[name] = np.ascontiguousarray(value, np.float32)
+        proto = TensorProto(name=name, data_type=TensorProto.FLOAT, dims=value.shape)
+        proto.data_location = TensorProto.EXTERNAL
+        entry = proto.external_data.add()
+        entry.key, entry.value = "location", "beside"
+        self.named.append(proto)
         return name
 
 
