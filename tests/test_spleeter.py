@@ -75,7 +75,7 @@ def music(seconds: float, rate: int = 44100) -> Array:
 
 
 def as_published(nets: list[Any], mixture: Array) -> Array:
-    """torch.stft, blocks of 512 frames, shares of squares, above 11 kHz their mean from 8 kHz, torch.istft."""
+    """torch.stft, blocks of 512 frames, shares of squares (above 11 kHz their mean from 8 kHz), istft."""
     import torch
 
     x, window = torch.from_numpy(mixture), torch.hann_window(4096)

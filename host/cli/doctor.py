@@ -12,13 +12,24 @@ import click
 
 __all__ = ["command"]
 
-_PACKAGES = ("unbraid", "numpy", "numba", "soundfile", "soxr", "pluggy", "msgspec", "ruamel.yaml", "torch")
+_PACKAGES = (
+    "unbraid",
+    "numpy",
+    "numba",
+    "soundfile",
+    "soxr",
+    "pluggy",
+    "msgspec",
+    "ruamel.yaml",
+    "torch",
+    "onnxruntime",
+)
 
 
 @click.command("doctor")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(as_json: bool) -> int:
-    """Show versions, devices, and plugins that failed to load; exit 1 if one did.
+    """Show versions, devices, and plugins that failed to load; exit 1 if one did, or a model is damaged.
 
     Plugins load in a child process: one that hangs or crashes on import is named like any other.
     """
@@ -37,6 +48,7 @@ def command(as_json: bool) -> int:
     if looked.trouble:
         stuck = [f"plugins could not be looked up in a child process: {looked.trouble}"]
     faults = [*looked.registry.get("faults", []), *stuck]
+    models = _models() if not stuck else {"here": [], "missing": [], "uninstalled": [], "faults": []}
     versions = {name: _version(name) for name in _PACKAGES}
     data = {
         "python": platform.python_version(),
@@ -50,6 +62,7 @@ def command(as_json: bool) -> int:
         "third_party_plugins": os.environ.get(SWITCH, "1") != "0",
         "plugins": looked.registry.get("plugins", []),
         "graphs": looked.registry.get("graphs", []),
+        "models": models,
         "faults": faults,
         "slow": [point.slow for point in looked.points if point.slow],
     }
@@ -57,7 +70,26 @@ def command(as_json: bool) -> int:
         click.echo(json.dumps(data))
     else:
         _tell(data)
-    return 1 if faults else 0
+    return 1 if faults or models["faults"] else 0
+
+
+def _models() -> dict[str, list[str]]:
+    """Return which models are here, which are not, and what is wrong with cards and files."""
+    from ..models import Catalogue, Store
+
+    catalogue, store = Catalogue.discover(), Store()
+    found: dict[str, list[str]] = {"here": [], "missing": [], "uninstalled": []}
+    found["faults"] = [str(fault) for fault in catalogue.faults]
+    for card in catalogue.cards.values():
+        verdicts = [store.verdict(card, file) for file in card.files]
+        damaged = [f"{card.id}: {verdict.told}" for verdict in verdicts if verdict.state == "corrupt"]
+        found["faults"] += damaged
+        uninstalled = [verdict.told for verdict in verdicts if verdict.state == "not installed"]
+        found["uninstalled"] += [f"{card.id}: {told}" for told in uninstalled[:1]]
+        if not damaged and not uninstalled:
+            here = all(verdict.state == "here" for verdict in verdicts)
+            found["here" if here else "missing"].append(card.id)
+    return found
 
 
 def _version(package: str) -> str | None:
@@ -93,6 +125,9 @@ def _tell(data: dict[str, object]) -> None:
         names = data[what]
         assert isinstance(names, list)  # noqa: S101 - made above
         click.echo(f"{what}: {', '.join(names)}")
+    models = data["models"]
+    assert isinstance(models, dict)  # noqa: S101 - made above
+    _tell_of_models(models)
     faults, slow = data["faults"], data["slow"]
     assert isinstance(faults, list)  # noqa: S101 - made above
     assert isinstance(slow, list)  # noqa: S101 - made above
@@ -102,3 +137,13 @@ def _tell(data: dict[str, object]) -> None:
         click.echo(f"not loaded: {fault}")
     if not faults:
         click.echo("every plugin loaded")
+
+
+def _tell_of_models(models: dict[str, list[str]]) -> None:
+    click.echo(f"models here: {', '.join(models['here']) or 'none'}")
+    if models["missing"]:
+        click.echo(f"models to fetch or import: {', '.join(models['missing'])}")
+    for told in models["uninstalled"]:
+        click.echo(f"model not installed: {told}")
+    for fault in models["faults"]:
+        click.echo(f"model not used: {fault}")

@@ -1,4 +1,4 @@
-"""``unbraid models list|show|fetch|verify|import``."""
+"""``unbraid models list|show|fetch|verify|import|card|remove``."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..contract.errors import Cancelled, UnbraidError
+from .model_card import card_of_checkpoint
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,7 +23,10 @@ __all__ = ["command"]
 
 @click.group("models")
 def command() -> None:
-    """List models, show one with its licences, fetch, verify or import their files."""
+    """List models, show one with its licences, fetch, verify, import or remove their files, write cards."""
+
+
+command.add_command(card_of_checkpoint)
 
 
 @command.command("list")
@@ -143,6 +147,39 @@ def import_models(files: tuple[str, ...], like: str | None, card: str | None, as
     files_data = [_verdict(verdict) for verdict in verdicts]
     data = {"id": taken.id, "licence": _licence(taken), "files": files_data}
     return _end({"models": [data], "errors": []}, as_json=as_json)
+
+
+@command.command("remove")
+@click.argument("models", metavar="ID...", nargs=-1, required=True)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def remove_models(models: tuple[str, ...], as_json: bool) -> int:
+    """Delete what was fetched, imported or converted of models; cards and packages' files stay."""
+    from ..models import remove
+
+    catalogue, store = _found()
+    for model in models:
+        if model not in _leftovers(store):  # a model whose card is gone may have left files
+            catalogue.card(model)
+    done, failed = [], []
+    for model in dict.fromkeys(models):
+        try:
+            freed = remove(model, store, told=_say)
+        except UnbraidError as error:
+            failed.append(str(error))
+            continue
+        card = catalogue.places.get(model)
+        done.append({"id": model, "freed": freed, "card": None if card is None else str(card)})
+        if not as_json:
+            stays = f"; its card stays: {card}" if card is not None else ""
+            click.echo(f"{model}: {_size(freed)} freed{stays}" if freed else f"{model}: nothing was here")
+    return _end({"models": done, "errors": failed}, as_json=as_json)
+
+
+def _leftovers(store: Store) -> set[str]:
+    try:
+        return {path.name for path in store.root.iterdir() if path.is_dir() and path.name[0] != "."}
+    except OSError:
+        return set()
 
 
 def _found() -> tuple[Catalogue, Store]:

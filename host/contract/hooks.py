@@ -45,6 +45,15 @@ def unbraid_models() -> Iterable[Path]:  # type: ignore[empty-body]
 
 
 @hookspec
+def unbraid_describe_checkpoint(checkpoint: Any) -> Any:
+    """Return a ``ModelCard`` for a checkpoint whose network this package knows; None for every other.
+
+    Called by ``unbraid models card``; see ``Checkpoint`` and ``ModelCard`` of `host.models`. The files are
+    read as data, and no card is returned that the plugin would refuse.
+    """
+
+
+@hookspec
 def unbraid_render_started(graph: str, inputs: Mapping[str, str]) -> None:
     """Called once before the first sample: the graph's source and each input's path."""
 

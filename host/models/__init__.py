@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from .card_document import parse_card, read_card, write_card
     from .catalogue import Catalogue, model_card
     from .convert import load_weights, to_safetensors
+    from .description import Checkpoint, describe
     from .errors import (
         CheckpointError,
         ModelCardError,
@@ -35,13 +36,16 @@ if TYPE_CHECKING:
     from .importing import import_files, import_with_card
     from .keys import check_keys
     from .network import load_network
+    from .programs import check_program, load_program
+    from .removing import remove
     from .safetensors_files import save_tensors
     from .store import Store, Verdict
-    from .tensors import Weights, load_tensors
+    from .tensors import Weights, load_notes, load_tensors
     from .transfer import Patience
 
 _HOME = {
     "Catalogue": "catalogue",
+    "Checkpoint": "description",
     "CheckpointError": "errors",
     "Licence": "card",
     "ModelCard": "card",
@@ -59,22 +63,28 @@ _HOME = {
     "Verdict": "store",
     "Weights": "tensors",
     "check_keys": "keys",
+    "check_program": "programs",
+    "describe": "description",
     "fetch": "fetching",
     "import_files": "importing",
     "import_with_card": "importing",
     "load_network": "network",
+    "load_notes": "tensors",
+    "load_program": "programs",
     "load_tensors": "tensors",
     "load_weights": "convert",
     "loaded_once": "cache",
     "model_card": "catalogue",
     "parse_card": "card_document",
     "read_card": "card_document",
+    "remove": "removing",
     "save_tensors": "safetensors_files",
     "to_safetensors": "convert",
     "write_card": "card_document",
 }
 __all__ = [
     "Catalogue",
+    "Checkpoint",
     "CheckpointError",
     "Licence",
     "ModelCard",
@@ -92,16 +102,21 @@ __all__ = [
     "Verdict",
     "Weights",
     "check_keys",
+    "check_program",
+    "describe",
     "fetch",
     "import_files",
     "import_with_card",
     "load_network",
+    "load_notes",
+    "load_program",
     "load_tensors",
     "load_weights",
     "loaded_once",
     "model_card",
     "parse_card",
     "read_card",
+    "remove",
     "save_tensors",
     "to_safetensors",
     "write_card",

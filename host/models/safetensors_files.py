@@ -24,12 +24,13 @@ __all__ = ["read_header", "read_safetensors", "save_tensors"]
 
 #: The format's own bound for the header.
 _MOST_HEADER = 100_000_000
-_WIDTHS = {
-    **dict.fromkeys(("BOOL", "I8", "U8"), 1),
-    **dict.fromkeys(("I16", "U16", "F16", "BF16"), 2),
-    **dict.fromkeys(("I32", "U32", "F32"), 4),
-    **dict.fromkeys(("I64", "U64", "F64", "C64"), 8),
-}
+#: The format's types as NumPy has them; bfloat16, which it has not, as the bits.
+_TYPES = {
+    "BOOL": "|b1", "I8": "|i1", "U8": "|u1", "I16": "<i2", "U16": "<u2", "F16": "<f2", "BF16": "<u2",
+    "I32": "<i4", "U32": "<u4", "F32": "<f4", "I64": "<i8", "U64": "<u8", "F64": "<f8", "C64": "<c8",
+}  # fmt: skip
+_WIDTHS = {kind: int(name[2:]) for kind, name in _TYPES.items()}
+_KINDS = {name[1:]: kind for kind, name in _TYPES.items() if kind != "BF16"}
 _CUT = "it was cut short, or is no safetensors file; fetch or copy it again"
 
 
@@ -94,25 +95,23 @@ def read_safetensors(path: Path) -> dict[str, npt.NDArray[Any]]:
     """Return all tensors; see `load_tensors`.
 
     Raises:
-        CheckpointError: as `read_header`, or the library refuses the file.
+        CheckpointError: as `read_header`.
         OSError: it cannot be read.
     """
     import numpy as np
-    from safetensors import SafetensorError, safe_open
 
     header = read_header(path)
     found: dict[str, npt.NDArray[Any]] = {}
-    try:
-        with safe_open(str(path), framework="numpy") as file, path.open("rb") as raw:
-            for name, entry in header.tensors.items():
-                if entry.dtype != "BF16":
-                    found[name] = file.get_tensor(name)
-                    continue
-                raw.seek(header.begin + entry.data_offsets[0])
-                bits = np.frombuffer(raw.read(2 * prod(entry.shape)), "<u2").astype("<u4") << np.uint32(16)
-                found[name] = bits.view(np.float32).reshape(entry.shape)
-    except (SafetensorError, TypeError, ValueError) as error:
-        raise CheckpointError(f"{path}: {' '.join(str(error).split())}") from None
+    # Read, not mapped: a mapped file counts as memory once more.
+    with path.open("rb") as file:
+        for name, entry in header.tensors.items():
+            file.seek(header.begin + entry.data_offsets[0])
+            values = np.fromfile(file, _TYPES[entry.dtype], prod(entry.shape))
+            if values.size < prod(entry.shape):  # it became shorter since its header was read
+                raise CheckpointError(f"{path}: {name!r:.80} ends too early: {_CUT}")
+            if entry.dtype == "BF16":
+                values = (values.astype("<u4") << np.uint32(16)).view("<f4")
+            found[name] = values.astype(values.dtype.newbyteorder("="), copy=False).reshape(entry.shape)
     return found
 
 
@@ -127,12 +126,26 @@ def save_tensors(
         texts: kept in the header.
 
     Raises:
+        CheckpointError: a tensor is of a type that the format does not have.
         ModelError: the disk does not take it.
     """
     import numpy as np
-    from safetensors.numpy import save
 
-    native = {name: np.ascontiguousarray(value).reshape(value.shape) for name, value in tensors.items()}
-    with whole_file(path) as partial:
-        # The library's own writing hides a full disk, and makes files that only their owner can read.
-        partial.write_bytes(save(native, metadata=dict(texts or {})))
+    # Wide numbers first, so that all of them lie where they can be mapped.
+    ordered = sorted(tensors.items(), key=lambda item: (-item[1].itemsize, item[0]))
+    header: dict[str, Any] = {"__metadata__": dict(texts)} if texts else {}
+    end = 0
+    for name, value in ordered:
+        kind = _KINDS.get(value.dtype.newbyteorder("=").str[1:])
+        if kind is None:
+            raise CheckpointError(f"{path}: {name!r:.80} is of type {value.dtype}, which is not supported")
+        header[name] = {"dtype": kind, "shape": value.shape, "data_offsets": (end, end + value.nbytes)}
+        end += value.nbytes
+    text = msgspec.json.encode(header)
+    text += b" " * (-len(text) % 8)
+    with whole_file(path) as partial, partial.open("wb") as file:
+        # The library's own writing holds all of it twice, and hides a full disk.
+        file.write(len(text).to_bytes(8, "little") + text)
+        for _, value in ordered:
+            plain = np.ascontiguousarray(value, value.dtype.newbyteorder("<")).reshape(-1)
+            file.write(plain.view(np.uint8).data)

@@ -179,14 +179,15 @@ def _network(card: ModelCard, options: RoformerOptions, weights: Weights, source
         told = "linear attention is of the package's later versions, the checkpoint is not"
         raise card_fault(card, "options.linear_transformer_depth", told, "write 0")
     try:
-        with torch.random.fork_rng(devices=[]):
+        with torch.device("meta"):  # neither time nor memory for values that are replaced at once
             net = network(_shape(card, options), _bands(card, options))
     except (RuntimeError, MemoryError) as error:
         raise CheckpointError(
             f"{source}: no network is built with the card's options: {error!s:.120}"
         ) from None
     check_keys(net.state_dict(), weights, source, architecture=card.architecture)
-    net.load_state_dict({name: torch.from_numpy(array) for name, array in weights.items()})
+    tensors = {name: torch.from_numpy(array) for name, array in weights.items()}
+    net.load_state_dict({name: value.float() for name, value in tensors.items()}, assign=True)
     return net.eval().requires_grad_(requires_grad=False)
 
 

@@ -95,7 +95,8 @@ class _Rotary(nn.Module):
 
     def __init__(self, width: int) -> None:
         super().__init__()
-        self.register_buffer("freqs", 10000.0 ** (-torch.arange(0, width, 2) / width))
+        steps = torch.arange(0, width, 2, device="cpu")
+        self.register_buffer("freqs", 10000.0 ** (-steps / width))
 
     def forward(self, x: Any) -> Any:
         angles = torch.arange(x.shape[-2], device=x.device)[:, None] * self.freqs
@@ -198,7 +199,7 @@ class _RoFormer(nn.Module):
         givers, counts = _givers(taken, shape.channels * bands.shape[1])
         self.register_buffer("givers", torch.from_numpy(givers), persistent=False)
         self.register_buffer("counts", torch.from_numpy(counts), persistent=False)
-        self.register_buffer("window", torch.hann_window(shape.window), persistent=False)
+        self.register_buffer("window", torch.hann_window(shape.window, device="cpu"), persistent=False)
         time, band = _Rotary(shape.head_width), _Rotary(shape.head_width)
         self.layers = nn.ModuleList(
             nn.ModuleList(
