@@ -33,6 +33,8 @@ def run(arguments: list[str], report: Path) -> int:
         f"--benchmark-json={report}",
         "--benchmark-columns=median",
     ]
+    # torch at its best: threads that wait by spinning stop one another on a machine that others use as well
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     with Path(os.devnull).open("w") as nowhere:
         out, sys.stdout = sys.stdout, nowhere
         try:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -59,7 +60,7 @@ def contestants() -> dict[str, Callable[[Any], Any]]:
         "as published": lambda x: published(nets, torch.from_numpy(x))[0].numpy()
     }
     for quality in PRESETS:
-        made[quality] = lambda x, quality=quality: by_unbraid(quality, x)
+        made[quality] = partial(by_unbraid, quality)
     return made
 
 

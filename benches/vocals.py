@@ -11,6 +11,7 @@ import numpy as np
 
 from unbraid.host import Graph, process
 from unbraid.host.models import load_weights, model_card
+from unbraid.plugins.separators import spleeter
 
 from .contest import Contest
 
@@ -66,13 +67,14 @@ def _engines() -> Iterator[dict[str, Callable[[], object]]]:
     card = model_card(MODEL)
     weights = [load_weights(card, file.name) for file in card.files]
     x = np.abs(np.random.default_rng(0).standard_normal((2, 512, 1024))).astype(np.float32)
-    batch, nets, session = torch.from_numpy(x[None]), networks(), build_session(card, weights)
+    batch, nets, ours = torch.from_numpy(x[None]), networks(), build_session(card, weights)
     last = [net.to(memory_format=torch.channels_last) for net in networks()]
     compiled = [torch.compile(net) for net in networks()]
-    shape = openvino.PartialShape([1, 2, 512, 1024])
-    vino = openvino.Core().read_model(_whole(*graph_of(weights)))
-    vino.reshape(shape)
-    vino = openvino.Core().compile_model(vino, "CPU")
+    core, vinos = openvino.Core(), []
+    for one in weights:
+        model = core.read_model(_whole(*graph_of(one)))
+        model.reshape(openvino.PartialShape([1, 2, 512, 1024]))
+        vinos.append(core.compile_model(model, "CPU"))
     yield dict(
         zip(
             ENGINES,
@@ -80,8 +82,8 @@ def _engines() -> Iterator[dict[str, Callable[[], object]]]:
                 partial(_run, nets, batch),
                 partial(_run, last, batch.to(memory_format=torch.channels_last)),
                 partial(_run, compiled, batch),
-                lambda: vino(x[None])[0],
-                partial(session, x),
+                lambda: [vino(x[None])[0] for vino in vinos],
+                partial(ours, x),
             ),
             strict=True,
         )
@@ -111,6 +113,7 @@ def _songs() -> Iterator[dict[str, Callable[[], object]]]:
     import torch
 
     x = np.random.default_rng(0).standard_normal((2, SECONDS * RATE)).astype(np.float32) * np.float32(0.125)
+    loaded = spleeter.load(model_card(MODEL), "cpu")  # as long as somebody holds it, nodes share it
     contestants: dict[str, Callable[[], object]] = {
         "torch.stft and torch": partial(published, networks(), torch.from_numpy(x))
     }
@@ -121,6 +124,7 @@ def _songs() -> Iterator[dict[str, Callable[[], object]]]:
         graph.output("accompaniment", node["accompaniment"])
         contestants[f"unbraid, {quality}"] = partial(process, graph, x, rate=RATE)
     yield contestants
+    del loaded
 
 
 CONTESTS: list[Contest] = []

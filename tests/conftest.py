@@ -26,7 +26,7 @@ def pytest_cmdline_main(config: pytest.Config) -> None:
     A run of named files or of one test stays in one process, which begins at once; so does one that is
     watched (``-s``, ``--pdb``) or measures (``-m soak``). ``-n 0`` says so for any, ``-n 8`` the opposite.
     """
-    os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # as the command line has it, for torch in the workers
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # for torch, as in the command line
     option = config.option
     if hasattr(config, "workerinput") or getattr(option, "numprocesses", 0) is not None or option.tx:
         return

@@ -17,6 +17,7 @@ from unbraid.host.measures import compare
 from unbraid.host.models import model_card
 from unbraid.host.registry import Registry
 from unbraid.plugins.separators import architectures
+from unbraid.plugins.vocals import VocalsParams
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -139,6 +140,7 @@ def test_a_model_is_loaded_once_however_many_nodes_run_it(fake: Path) -> None:
 def test_what_the_plugins_card_says_of_its_usual_model_is_what_the_models_card_says() -> None:
     card, usual = Registry.discover().card("vocals"), model_card("spleeter-2stems")
     bare = card.params()
+    assert isinstance(bare, VocalsParams)
     assert bare.model == usual.id
     assert [port.name for port in card.ports_of(bare).outputs] == list(usual.stems)
     assert card.rates_of(bare) == (usual.rate,)

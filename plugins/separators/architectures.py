@@ -27,6 +27,7 @@ ARCHITECTURES = {
     "onnx": "onnx_model",
     "open-unmix": "open_unmix",
     "spleeter": "spleeter",
+    "tonal": "tonal",
     "torch-export": "exported_model",
 }
 

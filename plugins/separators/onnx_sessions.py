@@ -31,6 +31,7 @@ def open_session(
     extra: str,
     device: str = "cpu",
     constants: Mapping[str, npt.NDArray[np.float32]] | None = None,
+    threads: int = 0,
 ) -> Any:
     """Return a session that runs a graph on one device and no other.
 
@@ -43,6 +44,7 @@ def open_session(
         extra: of Unbraid, which installs the runtime.
         device: "cpu", or "cuda", which needs onnxruntime-gpu.
         constants: tensors that the graph names as external; they must live as long as the session.
+        threads: how many it may use; 0: as many as kernels do.
 
     Raises:
         PluginError: the runtime is not installed, lacks the device, or refuses the graph.
@@ -58,7 +60,7 @@ def open_session(
         )
     options = runtime.SessionOptions()
     options.use_deterministic_compute = True
-    options.intra_op_num_threads = thread_count()
+    options.intra_op_num_threads = threads or thread_count()
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")

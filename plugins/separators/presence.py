@@ -28,27 +28,27 @@ _SPARSE, _BINS = 4.0, 4.5
 _AVERAGE, _WAIT, _FADE = 2.0, 1.5, 1.0
 
 
-def absence(share: Array, power: Array, frame_rate: float, most: float) -> npt.NDArray[np.float64]:
+def absence(share: Array, magnitudes: Array, frame_rate: float, most: float) -> npt.NDArray[np.float64]:
     """Return by how much the vocals of each frame are to be turned down, in dB, ``[frames]``.
 
     Args:
         share: of the vocals in every bin's power, 0 to 1, ``[channels, frames, bins]``.
-        power: of the mixture, of that shape.
+        magnitudes: of the mixture, of that shape.
         frame_rate: frames in a second.
         most: the largest attenuation in dB.
 
     Example:
-        >>> power = np.ones((1, 400, 8), np.float32)
-        >>> round(float(absence(np.full_like(power, 0.9), power, 43.0, 30.0).max())) # a voice throughout
+        >>> ones = np.ones((1, 400, 8), np.float32)
+        >>> round(float(absence(0.9 * ones, ones, 43.0, 30.0).max())) # a voice throughout
         0
-        >>> round(float(absence(np.full_like(power, 0.05), power, 43.0, 30.0).min())) # nobody
+        >>> round(float(absence(0.05 * ones, ones, 43.0, 30.0).min())) # nobody
         30
     """
     average = _hann(_AVERAGE * frame_rate)
-    amplitude = share * np.sqrt(power)
+    amplitude = share * magnitudes
     square = np.square(amplitude)
     voice = _smooth(_sums(square), average)
-    rest = _smooth(_sums(np.square(1 - share) * power), average)
+    rest = _smooth(_sums(np.square(magnitudes - amplitude)), average)
     certain = _smooth(_sums(square * share), average)
     tiny = 1e-12 * max(float(voice.max() + rest.max()), 1e-30)
     level = 10 * np.log10((voice + tiny) / (voice + rest + tiny))

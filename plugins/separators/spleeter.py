@@ -129,7 +129,7 @@ class SpleeterSeparator:
 
         hop, samples = n_fft // 4, segment.shape[1]
         heard, start = with_margins(segment, hop)
-        X, estimates = self.estimates(heard, n_fft)
+        X, magnitudes, estimates = self.estimates(heard, n_fft)
         masks = ratio_masks(estimates, 2.0)
         if care.refine:
             stems = _filtered(X, estimates, n_fft, heard.shape[1], care.refine)
@@ -139,8 +139,9 @@ class SpleeterSeparator:
             stems = masked_roundtrip(heard, masks, n_fft, hop)
         if care.bleed:
             told = slice(_LOWEST, SEEN)
-            share, power = masks[self._vocals, :, :, told], np.square(np.abs(X[:, :, told]))
-            gain = _gain(absence(share, power, 44100 / hop, care.bleed), hop, heard.shape[1])
+            share = masks[self._vocals, :, :, told]
+            fall = absence(share, magnitudes[:, :, told], 44100 / hop, care.bleed)
+            gain = _gain(fall, hop, heard.shape[1])
             taken = stems[self._vocals] * (1 - gain)
             stems[self._vocals] -= taken
             self._give(stems, taken)
@@ -152,8 +153,8 @@ class SpleeterSeparator:
         for k in others:
             stems[k] += sound / len(others)
 
-    def estimates(self, heard: Array, n_fft: int) -> tuple[npt.NDArray[np.complex64], Array]:
-        """Return a sound's spectrum and the magnitudes of its stems, ``[stems, channels, frames, bins]``."""
+    def estimates(self, heard: Array, n_fft: int) -> tuple[npt.NDArray[np.complex64], Array, Array]:
+        """Return a sound's spectrum, its magnitudes, and those of its stems, which come first."""
         import numpy as np
 
         from ...kernels.masks import ratio_masks
@@ -161,7 +162,7 @@ class SpleeterSeparator:
 
         X = stft(heard, n_fft, n_fft // 4)
         channels, frames, bins = X.shape
-        magnitudes = np.abs(X)
+        magnitudes = np.sqrt(np.square(X.real) + np.square(X.imag))  # a third of the time of np.abs
         level = float(np.mean(np.square(heard), dtype=np.float64))
         gain = np.float32(min(_POWER / max(level, 1e-30), _MOST) ** 0.5 * N_FFT / n_fft)
         # The last frame's centre lies past the end.
@@ -171,7 +172,7 @@ class SpleeterSeparator:
         found[:, :, -1] = found[:, :, -2]
         shares = ratio_masks(np.ascontiguousarray(found[..., _TOP:SEEN])).mean(axis=3, keepdims=True)
         np.multiply(shares, magnitudes[..., SEEN:], out=found[..., SEEN:])
-        return X, found
+        return X, magnitudes, found
 
 
 def _filtered(X: npt.NDArray[np.complex64], estimates: Array, n_fft: int, samples: int, steps: int) -> Array:
