@@ -35,7 +35,7 @@ class _Effort:
 
 
 _EFFORTS = {
-    "fast": _Effort(0.0, 1, Care(refine=1, bleed=30)),
+    "fast": _Effort(0.03, 1, Care(refine=1, bleed=30)),
     "balanced": _Effort(0.125, 1, Care(refine=1, bleed=30)),
     "best": _Effort(0.125, 1, Care(refine=1, views=3, bleed=30)),
 }

@@ -196,7 +196,7 @@ REFUSED: list[tuple[str, Any, str]] = [
     ("pair", [1], "is not valid: list of integers"),
     ("grid", [[0], [math.inf]], "is not finite"),
     ("grid", [[0], ["x"]], "grid[1][0] = "),
-    ("limit", 6, "limit = 6 is not valid: number or nothing, 0 to 5"),
+    ("limit", 6, "limit = 6 is out of bounds: 0 to 5"),
     ("table", {"a": [math.nan]}, "is not finite"),
     ("table", {"a": 1}, "is not valid: mapping"),
     ("lewel", 1, "unknown parameter 'lewel'; did you mean 'level'?"),
@@ -457,7 +457,7 @@ def test_a_built_in_card_says_what_it_is(card: PluginCard) -> None:
     assert card.doc.strip()
     assert card.doc.endswith(".")
     assert card.name.strip()
-    assert card.licence == "MIT"
+    assert card.licence.startswith("MIT")
     assert [int(part) >= 0 for part in card.version.split(".")] == [True] * 3
 
 

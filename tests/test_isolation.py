@@ -21,6 +21,7 @@ import isolation_rig
 import rig
 from unbraid.host import Graph, GraphError, NodeError, RenderOptions, open_stream, process, render
 from unbraid.host.contract import Layout, PluginError, Spec, UnbraidError
+from unbraid.host.contract.params import convert
 from unbraid.host.isolation.policy import Isolation
 from unbraid.host.isolation.processor import IsolatedProcessor
 from unbraid.host.registry import Registry
@@ -121,10 +122,15 @@ def everything(registry: Registry) -> Graph:
     graph.automate("level", "gain", [(0.0, -12), (0.2, 0)], curve="linear")
     graph.automate(high, "frequency", [("100 samples", 60), ("4000 samples", 240)])
     used = {entry.use for entry in graph.document().nodes.values()}
+    without_weights: dict[str, dict[str, Any]] = {
+        "vocals": {"model": "center"},
+        "model": {"model": "music-effects"},
+    }
     for plugin, package in registry.packages.items():
-        if package == "unbraid" and plugin not in used:
-            ports = registry.card(plugin).ports_of(registry.card(plugin).params())
-            node = graph.node(plugin, plugin, *[mix for _ in ports.inputs])
+        if package == "unbraid" and plugin not in {*used, "speakers"}:  # whose models must be fetched
+            params = {**without_weights[plugin], "segment": 0.5} if plugin in without_weights else {}
+            ports = registry.card(plugin).ports_of(convert(registry.card(plugin).params, params))
+            node = graph.node(plugin, plugin, *[mix for _ in ports.inputs], **params)
             for port in ports.outputs:
                 graph.output(f"{plugin}_{port.name}", node[port.name])
     return graph

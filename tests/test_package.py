@@ -245,7 +245,12 @@ LAYERS = {
         "unbraid.kernels",
     },
     "unbraid.host.models": {"unbraid.host.contract", "unbraid.host.graph", "unbraid.host.registry"},
-    "unbraid.host.measures": {"unbraid.host.contract", "unbraid.host.media", "unbraid.kernels"},
+    "unbraid.host.measures": {
+        "unbraid.host.contract",
+        "unbraid.host.media",
+        "unbraid.host.models",
+        "unbraid.kernels",
+    },
     "unbraid.host.engine": {
         "unbraid.host.contract",
         "unbraid.host.graph",

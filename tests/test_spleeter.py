@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import importlib.util
+import os
+import subprocess
+import sys
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -145,6 +148,17 @@ def test_the_level_of_a_recording_changes_nothing_but_its_level(card: ModelCard)
         assert np.abs(quiet - loud).max() < 1e-4 * np.abs(loud).max()
 
 
+@needs_weights
+@pytest.mark.parametrize("care", [Care(), Care(refine=1, views=2, bleed=30)])
+def test_digital_silence_around_a_sound_stays_silence_in_every_stem(card: ModelCard, care: Care) -> None:
+    mixture = np.zeros((2, 64 * 1024), np.float32)
+    mixture[:, 20_000:50_000] = music(1)[:, :30_000]
+    stems = spleeter.load(card, "cpu").separate_carefully(mixture[None], care)[0]
+    assert not stems[..., :20_000].any()
+    assert not stems[..., 50_000:].any()
+    assert np.abs(stems.sum(axis=0) - mixture).max() < 2e-6
+
+
 def test_silence_at_the_ends_is_heard_as_mirrored_sound() -> None:
     """The ramp 1, 2, 3, 4 between zeros: whatever is not it is it, mirrored at its own ends."""
     heard, start = spleeter.with_margins(np.array([[0, 0, 1, 2, 3, 4, 0]], np.float32), 1)
@@ -201,10 +215,35 @@ def test_a_card_that_is_no_spleeters_is_refused(card: ModelCard) -> None:
 
 
 def test_without_the_runtime_it_says_what_installs_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    import sys
-
     from unbraid.plugins.separators.onnx_sessions import open_session
 
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     with pytest.raises(PluginError, match=r"pip install 'unbraid\[vocals\]'"):
         open_session(b"", "model spleeter-2stems", extra="vocals")
+
+
+IMPORTS = """
+import os, sys
+before = dict(os.environ)
+from unbraid.host.models import onnx_runtime
+runtime = onnx_runtime()
+from onnx import TensorProto, helper
+port = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [1]) for name in "xy"]
+graph = helper.make_graph([helper.make_node("Identity", ["x"], ["y"])], "g", port[:1], port[1:])
+model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)])
+model.ir_version = 8
+runtime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+assert dict(os.environ) == before
+"""
+
+
+@needs_weights
+def test_the_runtime_writes_no_identifier_of_the_machine(tmp_path: Path) -> None:
+    """As its official builds do where nobody declines; nor does it then send anything."""
+    environment = {
+        name: value for name, value in os.environ.items() if not name.startswith(("XDG_", "ORT_", "CI"))
+    }
+    subprocess.run(
+        [sys.executable, "-c", IMPORTS], env={**environment, "HOME": str(tmp_path)}, check=True, timeout=120
+    )
+    assert [path for path in tmp_path.rglob("*") if "onnxruntime" in path.name] == []

@@ -152,6 +152,8 @@ def command(
         for setting in settings:
             apply_setting(loaded, setting)
         paths = _inputs(loaded, input_file, inputs)
+        if not as_json:
+            _tell_of_first_time()
         cancelled = stack.enter_context(_cancel_on_interrupt())
         progress = stack.enter_context(_progress(quiet=as_json))
         report = render(
@@ -336,7 +338,8 @@ def tell(report: RenderReport, *, err: bool = False) -> None:
     """Print what a render did; on standard error where the sound itself takes standard output."""
     for output in report.outputs:
         seconds = output.length / output.rate
-        note = f", {output.clipped} samples clipped" if output.clipped else ""
+        samples = "sample" if output.clipped == 1 else "samples"
+        note = f", {output.clipped} {samples} clipped" if output.clipped else ""
         text = f"{output.path}  {output.layout} {output.rate} Hz {output.subtype}, {seconds:.3f} s{note}"
         click.echo(text, err=err)
     for node, found in report.findings.items():
@@ -349,8 +352,27 @@ def tell(report: RenderReport, *, err: bool = False) -> None:
     if report.interrupted:
         click.echo("interrupted: the input was ended there, and the outputs are complete up to it", err=True)
     speed = report.programme / max(report.seconds, 1e-9)
-    text = f"{report.programme:.2f} s of programme in {report.seconds:.2f} s ({speed:.0f} times real time)"
-    click.echo(text, err=err)
+    shown = f"{speed:.0f}" if speed >= 10 else f"{speed:.2g}"
+    text = f"{report.programme:.2f} s of programme in {report.seconds:.2f} s ({shown} times real time)"
+    click.echo(text + _compiled(), err=err)
+
+
+def _compiled() -> str:
+    """Return how long it took to compile kernels, where that was long."""
+    from ...kernels.machine import compilations
+
+    seconds = sum(made.seconds for made in compilations())
+    if seconds < 2:
+        return ""
+    return f"; {seconds:.0f} s of it to compile kernels, once (`unbraid warmup` does so beforehand)"
+
+
+def _tell_of_first_time() -> None:
+    """Say why a first render takes long, before it does."""
+    from ...kernels.machine import cache_folder
+
+    if not cache_folder().is_dir():
+        click.echo("the first time, kernels are compiled for this machine: that may take a minute", err=True)
 
 
 def _shown(value: float | str) -> str:

@@ -122,8 +122,7 @@ class _Checker:
             ports, rate = card.ports_of(params), self.rate_of(card, params)
             card.residuals_of(params)
         except ParamsError as error:
-            for name, fault in error.faults.items():
-                self.problem((*path, "params", *([name] if name else [])), f"node {node.name!r}: {fault}")
+            self.params_faults(node.name, error)
             return
         except UnbraidError as error:
             self.problem((*path, "use"), str(error))
@@ -136,6 +135,11 @@ class _Checker:
             )
         self.cards[node.name], self.params[node.name], self.ports[node.name] = card, params, ports
         self.rates[node.name] = rate
+
+    def params_faults(self, node: str, error: ParamsError) -> None:
+        """Note what is wrong with a node's parameters, each at its own place."""
+        for name, fault in error.faults.items():
+            self.problem(("nodes", node, "params", *([name] if name else [])), f"node {node!r}: {fault}")
 
     # Pass 2: wires.
 
@@ -241,6 +245,9 @@ class _Checker:
         except LayoutRefusedError as error:
             remedy = "`split` takes a layout apart, `join` puts one together"
             self.problem(path, f"node {name!r} ({card.id}): {error}", remedy)
+            return None
+        except ParamsError as error:
+            self.params_faults(name, error)
             return None
         except UnbraidError as error:
             self.problem(path, f"node {name!r} ({card.id}): {error}", "this is a fault of the plugin")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..models import onnx_runtime
 from .gauge import Figure, over_arrays
 from .libraries import missing
 from .speech import Parts, SpeechScores
@@ -45,6 +46,7 @@ def _score(reference: Array, estimate: Array) -> tuple[float, ...] | str:  # noq
     if len(estimate) < _RATE:
         return "shorter than 1 s"
     try:
+        onnx_runtime()  # before speechmos imports it
         network: Any = import_module("speechmos.dnsmos")
         # It takes no sample beyond full scale, which a resampler's overshoot may be.
         found = network.run(np.clip(estimate, -1, 1), _RATE)

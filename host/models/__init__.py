@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from .network import load_network
     from .programs import check_program, load_program
     from .removing import remove
+    from .runtime import onnx_runtime
     from .safetensors_files import save_tensors
     from .store import Store, Verdict
     from .tensors import Weights, load_notes, load_tensors
@@ -75,6 +76,7 @@ _HOME = {
     "load_weights": "convert",
     "loaded_once": "cache",
     "model_card": "catalogue",
+    "onnx_runtime": "runtime",
     "parse_card": "card_document",
     "read_card": "card_document",
     "remove": "removing",
@@ -114,6 +116,7 @@ __all__ = [
     "load_weights",
     "loaded_once",
     "model_card",
+    "onnx_runtime",
     "parse_card",
     "read_card",
     "remove",

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from ...host.contract.errors import PluginError, one_line
+from ...host.models import onnx_runtime
 from ...kernels.threads import thread_count
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def open_session(
         PluginError: the runtime is not installed, lacks the device, or refuses the graph.
     """
     try:
-        runtime = import_module("onnxruntime")
+        runtime = onnx_runtime()
     except ImportError:
         raise PluginError(f"{what}: needs onnxruntime: pip install 'unbraid[{extra}]'") from None
     provider, terms = _PROVIDERS[device]

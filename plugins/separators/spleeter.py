@@ -118,6 +118,8 @@ class SpleeterSeparator:
         for n_fft in _VIEWS[1 : care.views]:
             stems += self._viewed(segment, n_fft, care)
         stems /= care.views
+        first, last = sounding(segment)
+        stems[..., :first] = stems[..., last:] = 0  # what is silence here was heard as mirrored sound
         return stems
 
     def _viewed(self, segment: Array, n_fft: int, care: Care) -> Array:
@@ -200,6 +202,14 @@ def _gain(fall: npt.NDArray[np.float64], hop: int, samples: int) -> Array:
     return np.interp(at, np.arange(len(fall)), 10 ** (-fall / 20)).astype(np.float32)
 
 
+def sounding(segment: Array) -> tuple[int, int]:
+    """Return where the sound in a segment begins and ends; all of it where it is silent throughout."""
+    import numpy as np
+
+    heard = np.flatnonzero(segment.any(axis=0))
+    return (int(heard[0]), int(heard[-1]) + 1) if heard.size else (0, segment.shape[1])
+
+
 def with_margins(segment: Array, hop: int) -> tuple[Array, int]:
     """Return a segment with mirrored sound around it, and for silence at its ends, and where it begins.
 
@@ -216,8 +226,7 @@ def with_margins(segment: Array, hop: int) -> tuple[Array, int]:
     samples = segment.shape[1]
     whole = -(-(samples + 2 * _MARGIN * hop) // (_DEPTH * hop)) * _DEPTH * hop
     start = (whole - samples) // 2
-    sounding = np.flatnonzero(segment.any(axis=0))
-    first, last = (int(sounding[0]), int(sounding[-1]) + 1) if sounding.size else (0, samples)
+    first, last = sounding(segment)
     ends = (start + first, whole - start - last)
     mode = "reflect" if last - first > 1 else "edge"
     heard: Array = np.pad(segment[:, first:last], ((0, 0), ends), mode=mode)  # type: ignore[call-overload]
