@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
+from ..host.contract.errors import PluginError
 from ..host.contract.segment_processor import SegmentProcessor
 from .separators.architectures import architecture_of, chosen_card
 from .separators.separator import Care, CarefulSeparator
@@ -27,17 +28,26 @@ __all__ = ["Vocals"]
 
 @dataclass(frozen=True, slots=True)
 class _Effort:
-    """What a quality stands for: the least overlap of segments, grids that are averaged, and the care."""
+    """What a quality stands for: the overlap of segments, grids that are averaged, and the care.
 
-    overlap: float
+    An overlap of None is that of the model's authors.
+    """
+
+    overlap: float | None
     shifts: int
     care: Care
 
 
-_EFFORTS = {
+#: For models that can be heard with care, and for others.
+_CAREFUL = {
     "fast": _Effort(0.03, 1, Care(refine=1, bleed=30)),
     "balanced": _Effort(0.125, 1, Care(refine=1, bleed=30)),
     "best": _Effort(0.125, 1, Care(refine=1, views=3, bleed=30)),
+}
+_PLAIN = {
+    "fast": _Effort(0.1, 1, Care()),
+    "balanced": _Effort(None, 1, Care()),
+    "best": _Effort(None, 2, Care()),
 }
 
 
@@ -69,19 +79,30 @@ class Vocals(SegmentProcessor[VocalsParams]):
         self._model = architecture.load(self._card, spec.device)
 
     def _chosen_effort(self) -> _Effort:
-        params, usual = self.params, _EFFORTS[self.params.quality]
+        params, grid = self.params, self._grid
+        asked = {"refine": params.refine, "views": params.views, "bleed": params.bleed}
+        for name, value in asked.items():
+            if value is not None and not grid.views:
+                raise PluginError(
+                    f"{name} = {value:g}: the model {params.model} does not know it; leave it out"
+                )
+        usual = (_CAREFUL if grid.views else _PLAIN)[params.quality]
         care = Care(
             usual.care.refine if params.refine is None else params.refine,
             usual.care.views if params.views is None else params.views,
             usual.care.bleed if params.bleed is None else params.bleed,
         )
-        overlap = max(usual.overlap, self._grid.overlap) if params.overlap is None else params.overlap
-        return _Effort(overlap, usual.shifts if params.shifts is None else params.shifts, care)
+        overlap = grid.overlap if usual.overlap is None else usual.overlap
+        return _Effort(
+            overlap if params.overlap is None else params.overlap,
+            usual.shifts if params.shifts is None else params.shifts,
+            care,
+        )
 
     def geometry(self, spec: Spec) -> tuple[int, int, int]:
         """Return the segment that the model takes, the step between segments, and one in a batch."""
         segment = self._grid.samples(self.params.segment, spec.rate)
-        hop = round(segment * (1 - self._effort.overlap) / self._effort.shifts)
+        hop = round(segment * (1 - (self._effort.overlap or 0.0)) / self._effort.shifts)
         return segment, max(1, hop), 1
 
     def separate(self, batch: Array) -> Array:
@@ -114,8 +135,12 @@ class Vocals(SegmentProcessor[VocalsParams]):
         return self._model.separate(mixture)
 
     def findings(self) -> Mapping[str, float | str]:
-        """Return the model with its licences."""
-        return {"model": self._card.notice}
+        """Return the model with its licences, and the segment that came nearest where one was asked for."""
+        found: dict[str, float | str] = {"model": self._card.notice}
+        if self.params.segment:
+            rate = self._card.rate
+            found["segment / s"] = self._grid.samples(self.params.segment, rate) / rate
+        return found
 
     def release(self) -> None:
         """Give back the segments and the model."""

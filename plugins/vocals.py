@@ -36,7 +36,8 @@ class VocalsParams(Params, frozen=True):
     quality: Annotated[
         Literal["fast", "balanced", "best"],
         param(
-            "sets what is left out below; balanced takes 1.15 times as long as fast, best 3 times", fixed=True
+            "sets what is left out below; best takes 3 times as long with Spleeter, twice with others",
+            fixed=True,
         ),
     ] = "balanced"
     accompaniment: Annotated[

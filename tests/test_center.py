@@ -242,7 +242,7 @@ def test_the_comb_lets_partials_through() -> None:
         ({"options": {"between": 2.0}}, "Expected `float` <= 1.0"),
         ({"stems": ("voice",)}, "write stems: [vocals, accompaniment]"),
         ({"layout": "5.1"}, "5.1 has no centre; write layout: stereo"),
-        ({"rate": 4000}, "4000 Hz holds no voice"),
+        ({"rate": 4000}, "4000 Hz is too low for its frames"),
         ({"files": (ModelFile("w.pth", "torch", "0" * 64, 1),)}, "write files: []"),
     ],
 )

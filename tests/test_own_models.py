@@ -349,3 +349,18 @@ def test_a_segment_longer_than_demucs_was_trained_on_is_one_line(place: Path, un
     assert "segment = 5 s is longer than the model takes: at most 0.40 s" in done.err
     assert len(done.err.splitlines()) == 1
     assert not Path("out").exists()
+
+
+@pytest.mark.parametrize("doing", ["fetch", "verify"])
+def test_a_model_without_files_is_there(doing: str, unbraid: Unbraid) -> None:
+    done = unbraid("models", doing, "center")
+    assert (done.code, done.out.strip()) == (0, "center: needs no files")
+
+
+def test_files_that_come_by_one_command_are_told_of_in_one_line(
+    unbraid: Unbraid, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("UNBRAID_MODELS", str(tmp_path))
+    done = unbraid("models", "verify", "umxhq")
+    assert done.code == 1
+    assert done.err.count("unbraid models fetch umxhq") == 1

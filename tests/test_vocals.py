@@ -119,10 +119,10 @@ def test_four_stems_sum_to_the_mixture_and_the_accompaniment_is_all_but_vocals(f
 def test_a_mono_model_hears_each_channel_and_a_stereo_model_hears_mono(fake: Path) -> None:
     left_only = noise(2, 3000)
     left_only[1] = 0
-    made = process(graph_of("vocals", model="mono", refine=0), left_only, rate=48000)["vocals"]
+    made = process(graph_of("vocals", model="mono"), left_only, rate=48000)["vocals"]
     assert np.abs(made - 0.5 * left_only).max() < 1e-6
     alone = noise(1, 3000)
-    made = process(graph_of("vocals", model="two", refine=0), alone, rate=48000)["vocals"]
+    made = process(graph_of("vocals", model="two"), alone, rate=48000)["vocals"]
     assert made.shape == alone.shape
     assert np.abs(made - 0.5 * alone).max() < 1e-6
     assert {shape[1] for shape in fake_separator.CALLS} == {1, 2}
@@ -153,6 +153,19 @@ def test_segment_overlap_and_shifts_are_what_the_model_is_called_with(fake: Path
     assert len(fake_separator.CALLS) == 24_000 // 400  # a hop of 2400 / 2 / 3
 
 
+@pytest.mark.parametrize(("quality", "hop"), [("fast", 900), ("balanced", 750), ("best", 375)])
+def test_a_quality_is_a_grid_of_segments(quality: str, hop: int, fake: Path) -> None:
+    """The model's authors let a quarter of its 1000 samples overlap."""
+    process(graph_of("vocals", model="two", quality=quality), noise(2, 9000), rate=48000)
+    assert len(fake_separator.CALLS) == -(-9000 // hop)
+
+
+def test_the_segment_that_was_found_is_told_where_one_was_asked_for(fake: Path, tmp_path: Path) -> None:
+    sf.write(tmp_path / "in.wav", noise(2, 3000).T, 48000, subtype="PCM_24")
+    report = render(graph_of("vocals", model="two", segment=0.01), tmp_path / "in.wav", tmp_path / "out")
+    assert report.findings["sep"]["segment / s"] == 500 / 48000
+
+
 def test_the_licence_of_the_weights_is_told_in_the_report(fake: Path, tmp_path: Path) -> None:
     sf.write(tmp_path / "in.wav", noise(2, 3000).T, 48000, subtype="PCM_24")
     report = render(graph_of("vocals", model="two"), tmp_path / "in.wav", tmp_path / "out")
@@ -164,6 +177,8 @@ REFUSED: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
     "a model without vocals": ({"model": "drums"}, ("gives drums", "no vocals")),
     "a card that does not suit its architecture": ({"model": "odd"}, ("model card odd", "colour")),
     "a segment that is too long": ({"model": "voice", "segment": 1.0}, ("at most 0.04 s",)),
+    "care that a model does not know": ({"model": "two", "views": 2}, ("views = 2", "two does not know it")),
+    "a device that is not there": ({"device": "tpu"}, ("does not run on 'tpu'", "cpu or cuda")),
     "an overlap of more than all": ({"overlap": 1.5}, ("overlap = 1.5 is out of bounds: 0 to 0.8",)),
     "a quality nobody knows": ({"quality": "superb"}, ("balanced, best, fast",)),
 }
@@ -176,6 +191,8 @@ def test_what_cannot_be_is_refused_in_one_line(
     params, words = REFUSED[case]
     sf.write(tmp_path / "in.wav", noise(2, 3000).T, 48000)
     settings = [part for name, value in params.items() for part in ("--set", f"sep.{name}={value}")]
+    if "device" in params:
+        settings = ["--device", f"sep={params['device']}"]
     (tmp_path / "g.yaml").write_text(
         "unbraid: 1\nnodes: {sep: {use: vocals, from: mix}}\noutputs: {v: sep.vocals}\n"
     )
@@ -313,3 +330,27 @@ def test_without_the_extra_one_line_says_how_to_get_it(
     assert len(done.err.strip().splitlines()) == 1
     assert "pip install 'unbraid[vocals]'" in done.err
     assert not [*tmp_path.glob("out/*")]
+
+
+def test_cuda_is_for_nodes_that_run_there_and_never_silently_the_cpu(
+    fake: Path, tmp_path: Path, unbraid: Unbraid
+) -> None:
+    from unbraid.host.engine.devices import cuda_devices
+
+    sf.write(tmp_path / "in.wav", noise(2, 4410).T, 48000)
+    (tmp_path / "g.yaml").write_text(
+        "unbraid: 1\nnodes:\n  sep: {use: vocals, from: mix, params: {model: two}}\n"
+        "  loud: {use: gain, from: sep.vocals}\noutputs: {v: loud}\n"
+    )
+    done = unbraid(
+        "render", tmp_path / "g.yaml", tmp_path / "in.wav", "-o", tmp_path / "out", "--device", "cuda"
+    )
+    if cuda_devices():
+        assert done.code == 0
+    else:
+        assert done.code in {1, 2}
+        assert "'sep'" in done.err or "nodes.sep" in done.err
+        assert "cuda" in done.err
+        assert not [*tmp_path.glob("out/*")]
+    done = unbraid("render", "dewind", tmp_path / "in.wav", "-o", tmp_path / "out", "--device", "cuda")
+    assert (done.code, "no node of this graph runs there" in done.err) == (2, True)

@@ -91,7 +91,8 @@ def fetch_models(models: tuple[str, ...], force: bool, offline: bool, as_json: b
             continue
         done.append({"id": card.id, "licence": _licence(card), "paths": [str(path) for path in paths]})
         if not as_json:
-            click.echo(f"{card.id}: {_size(card.size)} in {paths[0].parent}")
+            where = f"{_size(card.size)} in {paths[0].parent}" if paths else "needs no files"
+            click.echo(f"{card.id}: {where}")
     return _end({"models": done, "errors": failed}, as_json=as_json)
 
 
@@ -112,12 +113,13 @@ def verify_models(models: tuple[str, ...], as_json: bool) -> int:
         verdicts = [store.verdict(card, file, anew=True) for file in card.files]
         if not models and all(verdict.state not in {"here", "corrupt"} for verdict in verdicts):
             continue
-        faults = [verdict.told for verdict in verdicts if verdict.told]
+        faults = list(dict.fromkeys(verdict.told for verdict in verdicts if verdict.told))
         faults += filter(None, (converted_fault(card, file, store) for file in card.files))
         failed += [f"{card.id}: {fault}" for fault in faults]
         rows.append({"id": card.id, "files": [_verdict(verdict) for verdict in verdicts]})
         if not as_json and not faults:
-            click.echo(f"{card.id}: {_size(card.size)}, as its card says")
+            state = f"{_size(card.size)}, as its card says" if verdicts else "needs no files"
+            click.echo(f"{card.id}: {state}")
     return _end({"models": rows, "errors": failed}, as_json=as_json)
 
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from ..engine.options import RenderOptions, RenderReport
     from ..graph.graph import Graph
+    from ..registry import Registry
 
 __all__ = ["command"]
 
@@ -37,6 +38,13 @@ _SEEDS = click.IntRange(0, (1 << 63) - 1)
 @click.option("--to", "named", multiple=True, metavar="NAME=FILE", help="A file, FIFO or - for one output.")
 @click.option("--input", "inputs", multiple=True, metavar="NAME=FILE", help="A named input of the graph.")
 @click.option("--set", "settings", multiple=True, metavar="NODE.PARAM=VALUE", help="Change a parameter.")
+@click.option(
+    "--device",
+    "devices",
+    multiple=True,
+    metavar="[NODE=]DEVICE",
+    help="cpu or cuda, for one node, or for every node whose plugin runs there.",
+)
 @click.option("--overwrite", is_flag=True, help="Replace outputs that exist.")
 @click.option("--tails", is_flag=True, help="Let outputs sound on past the input's end.")
 @click.option(
@@ -130,6 +138,7 @@ def command(
     inputs: tuple[str, ...],
     settings: tuple[str, ...],
     named: tuple[str, ...],
+    devices: tuple[str, ...],
     **options: Any,
 ) -> int:
     """Render GRAPH over INPUT: one file for each output, named INPUT.OUTPUT.wav, in DIR.
@@ -151,6 +160,8 @@ def command(
         loaded = load_graph(graph, registry)
         for setting in settings:
             apply_setting(loaded, setting)
+        for device in devices:
+            _place(loaded, device, registry)
         paths = _inputs(loaded, input_file, inputs)
         if not as_json:
             _tell_of_first_time()
@@ -209,6 +220,29 @@ def apply_setting(graph: Graph, setting: str) -> None:
         raise click.UsageError(f"--set {setting!r} must read NODE.PARAM=VALUE")
     value = read(text, f"--set {target}").value
     graph.set(node, param, value)
+
+
+def _place(graph: Graph, text: str, registry: Registry) -> None:
+    """Apply ``NODE=DEVICE``, or ``DEVICE`` to every node whose plugin runs there.
+
+    Raises:
+        click.UsageError: no node's plugin runs there.
+        GraphError: there is no such node.
+    """
+    node, _, device = text.rpartition("=")
+    if node:
+        graph.place(node, device)
+        return
+    cards = registry.cards
+    able = [
+        entry.name
+        for entry in graph.document().nodes.values()
+        if entry.use in cards and device in cards[entry.use].devices
+    ]
+    if not able:
+        raise click.UsageError(f"--device {device}: no node of this graph runs there")
+    for name in able:
+        graph.place(name, device)
 
 
 def _inputs(graph: Graph, first: str | None, named: tuple[str, ...]) -> dict[str, str]:

@@ -159,7 +159,23 @@ class Graph:
         Raises:
             GraphError: there is no such node.
         """
-        entry = self._section("nodes").get(node)
+        entry = self._entry(node)
+        entry["params"] = {**(entry.get("params") or {}), param: _plain(value)}
+
+    def place(self, node: str, device: str) -> None:
+        """Let an existing node run on another device.
+
+        Args:
+            node: its name.
+            device: "cpu" or "cuda".
+
+        Raises:
+            GraphError: there is no such node.
+        """
+        self._entry(node)["device"] = device
+
+    def _entry(self, node: str) -> dict[str, Any]:
+        entry: dict[str, Any] | None = self._section("nodes").get(node)
         if entry is None:
             from ..contract.errors import nearest
 
@@ -167,7 +183,7 @@ class Graph:
             raise GraphError(
                 [Problem(place, f"no node is named {node!r}", nearest(node, self._section("nodes")))]
             )
-        entry["params"] = {**(entry.get("params") or {}), param: _plain(value)}
+        return entry
 
     def _section(self, name: str) -> dict[str, Any]:
         if self._parsed.value.get(name) is None:  # absent, or written with nothing under it

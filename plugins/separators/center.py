@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Annotated
 import numpy as np
 from msgspec import Meta
 
-from ...kernels.spectra import istft, stft
 from .center_masks import changing_mask, likeness_mask, tonal_mask
 from .center_pitch import comb_mask, melody
+from .classical import N_FFT, SpectralShare, check_card, check_device
 from .options import Options, card_fault, read_options
 from .separator import Geometry
 
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 
 __all__ = ["CenterOptions", "geometry", "load"]
 
-_N_FFT, _HOP = 4096, 1024
 #: Of voices, the melody is looked for up to here.
 _MELODY_HZ = 5000
 #: In Hz; below, little of a voice is left.
@@ -67,58 +66,45 @@ def geometry(card: ModelCard) -> Geometry:
             that is neither mono nor stereo.
     """
     _options(card)
-    return Geometry(segment=round(20 * card.rate / _N_FFT) * _N_FFT, overlap=0.25, multiple=_N_FFT)
+    return Geometry(segment=round(20 * card.rate / N_FFT) * N_FFT, overlap=0.25, multiple=N_FFT)
 
 
-def load(card: ModelCard, device: str) -> Separator:  # noqa: ARG001 - NumPy runs on the CPU
+def load(card: ModelCard, device: str) -> Separator:
     """Return the model, which has nothing to load.
-
-    Args:
-        card: the model's.
-        device: it runs on the CPU whatever it says.
 
     Raises:
         ModelCardError: as `geometry`.
+        PluginError: another device than the CPU is asked for.
     """
+    check_device(card, device)
     return _Center(_options(card), card.rate)
 
 
 def _options(card: ModelCard) -> CenterOptions:
-    options = read_options(card, CenterOptions)
-    if card.files:
-        raise card_fault(card, "files", "this architecture has none", "write files: []")
-    if card.stems != ("vocals", "accompaniment"):
-        raise card_fault(card, "stems", f"are {list(card.stems)}", "write stems: [vocals, accompaniment]")
+    check_card(card, ("vocals", "accompaniment"), _LEAST_RATE)
     if card.layout not in {"mono", "stereo"}:
         raise card_fault(card, "layout", f"{card.layout} has no centre", "write layout: stereo")
-    if card.rate < _LEAST_RATE:
-        raise card_fault(card, "rate", f"{card.rate} Hz holds no voice", "write rate: 44100")
-    return options
+    return read_options(card, CenterOptions)
 
 
-class _Center:
-    """The masks over one segment after the other; see `Separator`."""
+class _Center(SpectralShare):
+    """The masks over one segment after the other."""
 
     def __init__(self, options: CenterOptions, rate: int) -> None:
         self._options = options
-        self._spacing = rate / _N_FFT
-        bins = _N_FFT // 2 + 1
+        self._spacing = rate / N_FFT
+        bins = N_FFT // 2 + 1
         self._first = min(int(np.ceil(options.lowest / self._spacing)), bins - 1)
         self._end = min(int(options.highest / self._spacing) + 1, bins)
         self._melody_end = min(int(_MELODY_HZ / self._spacing) + 1, bins)
         self._hz = (np.arange(self._first, self._end) * self._spacing).astype(np.float32)
 
-    def separate(self, batch: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        """Return vocals and accompaniment of every segment; they sum to it."""
-        out = np.empty((len(batch), 2, *batch.shape[1:]), np.float32)
-        for mixture, (vocals, accompaniment) in zip(batch, out, strict=True):
-            spectrum = stft(np.ascontiguousarray(mixture), _N_FFT, _HOP)
-            kept = np.zeros_like(spectrum)
-            voice = slice(self._first, self._end)
-            kept[..., voice] = spectrum[..., voice] * self._mask(spectrum)
-            istft(kept, _N_FFT, _HOP, length=mixture.shape[1], out=vocals)
-            np.subtract(mixture, vocals, out=accompaniment)
-        return out
+    def share(self, spectrum: npt.NDArray[np.complex64]) -> npt.NDArray[np.complex64]:
+        """Return the vocals'."""
+        kept = np.zeros_like(spectrum)
+        voice = slice(self._first, self._end)
+        kept[..., voice] = spectrum[..., voice] * self._mask(spectrum)
+        return kept
 
     def _mask(self, spectrum: npt.NDArray[np.complex64]) -> npt.NDArray[np.float32]:
         options, end = self._options, max(self._end, self._melody_end)

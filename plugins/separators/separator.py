@@ -25,12 +25,14 @@ class Geometry:
         overlap: share of a segment that its authors let neighbours overlap, 0 to below 1.
         multiple: a segment is a multiple of this.
         most: the longest segment it can take; 0 where there is no limit.
+        views: at how many pitches it can be heard, where it is a `CarefulSeparator`; 0 where it is none.
     """
 
     segment: int
     overlap: float = 0.25
     multiple: int = 1
     most: int = 0
+    views: int = 0
 
     def samples(self, seconds: float, rate: int) -> int:
         """Return the segment nearest to a length; 0 seconds is the default one.

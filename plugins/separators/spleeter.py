@@ -61,7 +61,7 @@ def geometry(card: ModelCard) -> Geometry:
         raise card_fault(card, "files", "a Spleeter has one file for each stem", "list them in their order")
     if card.channels != 2 or card.rate != 44100:
         raise card_fault(card, "layout", "a Spleeter takes stereo at 44100 Hz")
-    return Geometry(segment=448 * HOP, overlap=0.0, multiple=_DEPTH * HOP)
+    return Geometry(segment=448 * HOP, overlap=0.0, multiple=_DEPTH * HOP, views=len(_VIEWS))
 
 
 def load(card: ModelCard, device: str) -> SpleeterSeparator:

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Annotated
 import numpy as np
 from msgspec import Meta
 
-from ...kernels.spectra import istft, stft
-from .options import Options, card_fault, read_options
+from .classical import N_FFT, SpectralShare, check_card, check_device
+from .options import Options, read_options
 from .separator import Geometry
 from .tonal_coherence import coherence
 
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
 __all__ = ["TonalOptions", "geometry", "load"]
 
-_N_FFT, _HOP = 4096, 1024
 #: In Hz; below, frames of 4096 samples are too long for tones of music.
 _LEAST_RATE = 16_000
 
@@ -66,51 +65,38 @@ def geometry(card: ModelCard) -> Geometry:
             a rate.
     """
     _options(card)
-    return Geometry(segment=round(6 * card.rate / _N_FFT) * _N_FFT, overlap=0.25, multiple=_N_FFT)
+    return Geometry(segment=round(6 * card.rate / N_FFT) * N_FFT, overlap=0.25, multiple=N_FFT)
 
 
-def load(card: ModelCard, device: str) -> Separator:  # noqa: ARG001 - NumPy runs on the CPU
+def load(card: ModelCard, device: str) -> Separator:
     """Return the model, which has nothing to load.
-
-    Args:
-        card: the model's.
-        device: it runs on the CPU whatever it says.
 
     Raises:
         ModelCardError: as `geometry`.
+        PluginError: another device than the CPU is asked for.
     """
+    check_device(card, device)
     return _Tonal(_options(card), card.rate)
 
 
 def _options(card: ModelCard) -> TonalOptions:
-    options = read_options(card, TonalOptions)
-    if card.files:
-        raise card_fault(card, "files", "this architecture has none", "write files: []")
-    if card.stems != ("music", "effects"):
-        raise card_fault(card, "stems", f"are {list(card.stems)}", "write stems: [music, effects]")
-    if card.rate < _LEAST_RATE:
-        raise card_fault(card, "rate", f"{card.rate} Hz is too low for its frames", "write rate: 44100")
-    return options
+    check_card(card, ("music", "effects"), _LEAST_RATE)
+    return read_options(card, TonalOptions)
 
 
-class _Tonal:
-    """The mask over one segment after the other; see `Separator`."""
+class _Tonal(SpectralShare):
+    """The mask over one segment after the other, one for however many channels."""
 
     def __init__(self, options: TonalOptions, rate: int) -> None:
         self._options = options
-        hz = np.arange(_N_FFT // 2 + 1) * (rate / _N_FFT)
+        hz = np.arange(N_FFT // 2 + 1) * (rate / N_FFT)
         octaves = np.log2(np.maximum(hz / options.corner, 1))
         self._against = (options.threshold + options.fall * octaves).astype(np.float32)
 
-    def separate(self, batch: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        """Return music and effects of every segment, of however many channels; they sum to it."""
-        out = np.empty((len(batch), 2, *batch.shape[1:]), np.float32)
-        for mixture, (music, effects) in zip(batch, out, strict=True):
-            spectrum = stft(np.ascontiguousarray(mixture), _N_FFT, _HOP)
-            spectrum *= self._mask(spectrum)
-            istft(spectrum, _N_FFT, _HOP, length=mixture.shape[1], out=music)
-            np.subtract(mixture, music, out=effects)
-        return out
+    def share(self, spectrum: npt.NDArray[np.complex64]) -> npt.NDArray[np.complex64]:
+        """Return the music's."""
+        spectrum *= self._mask(spectrum)
+        return spectrum
 
     def _mask(self, spectrum: npt.NDArray[np.complex64]) -> npt.NDArray[np.float32]:
         own, around = coherence(spectrum)
