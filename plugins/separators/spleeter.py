@@ -39,6 +39,8 @@ _DEPTH = 64
 _MARGIN = 16
 #: Lengths of frames that make sounds of several pitches to the networks, about a semitone apart.
 _VIEWS = (4096, 4320, 4608, 3840)
+#: A longer segment is heard no better, and takes memory: a gibibyte from 20 s on.
+_MOST_FRAMES = 704
 #: Below, no voice is looked for.
 _LOWEST = 8
 #: The level that the networks are given, as a mean square: estimates are best near -17 dB, and several dB
@@ -61,7 +63,7 @@ def geometry(card: ModelCard) -> Geometry:
         raise card_fault(card, "files", "a Spleeter has one file for each stem", "list them in their order")
     if card.channels != 2 or card.rate != 44100:
         raise card_fault(card, "layout", "a Spleeter takes stereo at 44100 Hz")
-    return Geometry(segment=448 * HOP, overlap=0.0, multiple=_DEPTH * HOP, views=len(_VIEWS))
+    return Geometry(448 * HOP, overlap=0.0, multiple=_DEPTH * HOP, most=_MOST_FRAMES * HOP, views=len(_VIEWS))
 
 
 def load(card: ModelCard, device: str) -> SpleeterSeparator:
