@@ -96,6 +96,8 @@ def prepare(processor: Processor, spec: Spec, node: CheckedNode) -> None:
         processor.prepare(spec)
     except PluginError as error:
         raise PluginError(f"{node.place}: node {node.name!r} ({node.card.id}): {one_line(error)}") from error
+    except UnbraidError as error:  # such as a model that is not here: it says all there is to say
+        raise NodeError(node.name, node.card.id, None, one_line(error), node.place) from error
     except (Exception, SystemExit) as error:
         raise NodeError(node.name, node.card.id, None, what_failed("prepare()", error), node.place) from error
 

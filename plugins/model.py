@@ -78,10 +78,9 @@ def _ports(params: ModelParams) -> Ports:
 
 
 def _layouts(params: ModelParams, inputs: Mapping[str, Layout]) -> dict[str, Layout]:
-    from .separators.architectures import architecture_of
+    from .separators.architectures import grid_of
 
-    card = card_of(params)
-    architecture_of(card).geometry(card)  # a card that cannot be used is told before anything runs
+    grid_of(card_of(params))  # a card that cannot be used is told before anything runs
     return same_layout(_ports(params), inputs)
 
 

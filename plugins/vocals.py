@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import msgspec
 
-from ..host.contract.card import PluginCard
+from ..host.contract.card import PluginCard, same_layout
 from ..host.contract.hooks import hookimpl
 from ..host.contract.params import Params, ParamsError, param
 from ..host.contract.ports import Port, Ports
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ..host.contract.audio import Layout
     from ..host.models import ModelCard
 
 __all__ = ["VocalsParams", "outputs_of", "unbraid_cards", "unbraid_graphs", "unbraid_models"]
@@ -105,6 +108,14 @@ def _residuals(params: VocalsParams) -> dict[str, tuple[str, ...]]:
     return found
 
 
+def _layouts(params: VocalsParams, inputs: Mapping[str, Layout]) -> dict[str, Layout]:
+    from .separators.architectures import grid_of
+
+    if params.model != _USUAL:
+        grid_of(_card(params))  # a card that cannot be used is told before anything runs
+    return same_layout(_ports(params), inputs)
+
+
 def _rates(params: VocalsParams) -> tuple[int, ...]:
     return (_USUAL_RATE if params.model == _USUAL else _card(params).rate,)
 
@@ -122,6 +133,7 @@ def unbraid_cards() -> list[PluginCard]:
             factory="unbraid.plugins.vocal_separator:Vocals",
             params=VocalsParams,
             ports_for=_ports,
+            layouts_for=_layouts,
             residual_for=_residuals,
             rates_for=_rates,
             devices=("cpu", "cuda"),

@@ -176,7 +176,10 @@ def test_the_licence_of_the_weights_is_told_in_the_report(fake: Path, tmp_path: 
 REFUSED: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
     "an unknown model": ({"model": "tow"}, ("nodes.sep.params.model", "did you mean 'two'?")),
     "a model without vocals": ({"model": "drums"}, ("gives drums", "no vocals")),
-    "a card that does not suit its architecture": ({"model": "odd"}, ("model card odd", "colour")),
+    "a card that does not suit its architecture": (
+        {"model": "odd"},
+        ("nodes.sep.params.model", "model card odd", "colour"),
+    ),
     "a segment that is too long": ({"model": "voice", "segment": 1.0}, ("at most 0.04 s",)),
     "care that a model does not know": ({"model": "two", "views": 2}, ("views = 2", "two does not know it")),
     "a device that is not there": ({"device": "tpu"}, ("does not run on 'tpu'", "cpu or cuda")),
@@ -284,6 +287,18 @@ def test_files_of_any_rate_come_back_whole_and_sum_to_the_input(
         made[output.name] = sf.read(str(output.path), dtype="float64", always_2d=True)[0].T
         assert made[output.name].shape == x.shape
     assert np.abs(made["vocals"] + made["accompaniment"] - x).max() <= 2.1 * 2.0**-23
+
+
+@needs_weights
+@pytest.mark.parametrize("rate", [44100, 48000])
+def test_silence_before_and_after_a_song_stays_silence(rate: int, tmp_path: Path) -> None:
+    """Also where the host resamples, but for the 50 ms in which its filters ring."""
+    x = np.zeros((2, 4 * rate), np.float32)
+    x[:, rate : 2 * rate] = noise(2, rate)
+    made = process(graph_of("vocals", "accompaniment"), x, rate=rate)
+    for name, stem in made.items():
+        silent = np.concatenate([stem[:, : rate - rate // 20], stem[:, 2 * rate + rate // 20 :]], axis=1)
+        assert np.abs(silent).max() < 1e-5, name
 
 
 @needs_weights

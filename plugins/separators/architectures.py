@@ -5,16 +5,16 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, cast
 
-from ...host.contract.errors import nearest
+from ...host.contract.errors import nearest, one_line
 from ...host.contract.params import ParamsError
-from ...host.models import UnknownModelError, model_card
+from ...host.models import ModelCardError, UnknownModelError, model_card
 from .options import card_fault
 
 if TYPE_CHECKING:
     from ...host.models import ModelCard
-    from .separator import Architecture
+    from .separator import Architecture, Geometry
 
-__all__ = ["ARCHITECTURES", "architecture_of", "chosen_card"]
+__all__ = ["ARCHITECTURES", "architecture_of", "chosen_card", "grid_of"]
 
 #: Modules of this package by the name that cards use.
 ARCHITECTURES = {
@@ -42,6 +42,18 @@ def architecture_of(card: ModelCard) -> Architecture:
         message = f"unknown architecture {card.architecture!r}"
         raise card_fault(card, "architecture", message, nearest(card.architecture, ARCHITECTURES))
     return cast("Architecture", import_module(f".{ARCHITECTURES[card.architecture]}", __package__))
+
+
+def grid_of(card: ModelCard) -> Geometry:
+    """Return the geometry of a model, whose card its architecture finds good.
+
+    Raises:
+        ParamsError: the card is of no known architecture, or does not suit it.
+    """
+    try:
+        return architecture_of(card).geometry(card)
+    except ModelCardError as error:
+        raise ParamsError({"model": f"model = {card.id!r}: {one_line(error)}"}) from None
 
 
 def chosen_card(model: str) -> ModelCard:
