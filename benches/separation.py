@@ -68,9 +68,7 @@ def main(folder: Path) -> None:
     """Print a line for every way."""
     tracks = [(path.name, found(path, "mixture"), found(path, "vocals")) for path in sorted(folder.iterdir())]
     whole = [(name, mixture, vocals) for name, mixture, vocals in tracks if mixture is not None]
-    print(
-        f"{'':14} {'vocals':>8} {'accomp.':>8} {'leak':>8} {'seconds':>8}   (dB, mean over the tracks)"
-    )
+    print(f"{'':14} {'vocals':>8} {'accomp.':>8} {'leak':>8} {'seconds':>8}   (dB, mean over the tracks)")
     for name, separate in contestants().items():
         began, figures, leaks = time.perf_counter(), [], []
         for _, mixture, vocals in whole:
