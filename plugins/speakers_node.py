@@ -4,26 +4,23 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from ..host.contract.segment_processor import SegmentProcessor
-from .separators.architectures import architecture_of
+from .separators.model_node import ModelNode
 from .speakers import SpeakersParams, speakers_card
 from .speakers_order import best_order, mixture_consistent, mixture_level
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     import numpy as np
     import numpy.typing as npt
 
     from ..host.contract.audio import Spec
-    from .separators.separator import Geometry, Separator
+    from ..host.models import ModelCard
 
     Array = npt.NDArray[np.float32]
 
 __all__ = ["Speakers"]
 
 
-class Speakers(SegmentProcessor[SpeakersParams]):
+class Speakers(ModelNode[SpeakersParams]):
     """Runs a model that separates speakers.
 
     Each segment is brought to the mixture's level by itself, and put in the order that goes on best from the
@@ -32,25 +29,14 @@ class Speakers(SegmentProcessor[SpeakersParams]):
     """
 
     batch: ClassVar[int] = 1  # they come one by one, in order, live or not
-    _model: Separator | None = None
 
-    def prepare(self, spec: Spec) -> None:
-        """Load the model and allocate the segments.
-
-        Raises:
-            ModelError: the model is not here, or is not what its card says.
-            PluginError: what runs it is not installed, or a segment is too long for it.
-        """
-        self._card = speakers_card(self.params)
-        architecture = architecture_of(self._card)
-        self._grid: Geometry = architecture.geometry(self._card)
-        self.stems = self._card.stems
-        super().prepare(spec)
-        self._model = architecture.load(self._card, spec.device)
+    def chosen(self) -> ModelCard:
+        """Return the card that the parameters name."""
+        return speakers_card(self.params)
 
     def geometry(self, spec: Spec) -> tuple[int, int, int]:
         """Return the segment that the model takes, the step between segments, and one in a batch."""
-        segment = self._grid.samples(self.params.segment, spec.rate)
+        segment = self.grid.samples(self.params.segment, spec.rate)
         return segment, max(1, round(segment * (1 - self.params.overlap))), self.batch
 
     def reset(self) -> None:
@@ -60,8 +46,7 @@ class Speakers(SegmentProcessor[SpeakersParams]):
 
     def separate(self, batch: Array) -> Array:
         """Return the speakers, in order."""
-        assert self._model is not None  # noqa: S101 - prepare() comes first
-        stems = self._model.separate(batch)[:, :, 0].copy()
+        stems = self.model.separate(batch)[:, :, 0].copy()
         for speakers, mixture, start, params in zip(
             stems, batch[:, 0], self.batch_starts, self.batch_params, strict=True
         ):
@@ -81,12 +66,3 @@ class Speakers(SegmentProcessor[SpeakersParams]):
         begun, past = self._past
         shared = length - (start - begun)
         return best_order(past[:, -shared:], speakers[:, :shared])
-
-    def findings(self) -> Mapping[str, float | str]:
-        """Return the model with its licences."""
-        return {"model": self._card.notice}
-
-    def release(self) -> None:
-        """Give back the segments and the model."""
-        super().release()
-        self._model = None

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from ..host.contract.errors import PluginError
-from ..host.contract.segment_processor import SegmentProcessor
-from .separators.architectures import architecture_of, chosen_card
+from .separators.architectures import chosen_card
+from .separators.model_node import ModelNode
 from .separators.separator import Care, CarefulSeparator
 from .vocals import VocalsParams, outputs_of
 
@@ -18,8 +18,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from ..host.contract.audio import Spec
-    from ..kernels.crossfade import Fade
-    from .separators.separator import Geometry, Separator
+    from ..host.models import ModelCard
 
     Array = npt.NDArray[np.float32]
 
@@ -51,7 +50,7 @@ _PLAIN = {
 }
 
 
-class Vocals(SegmentProcessor[VocalsParams]):
+class Vocals(ModelNode[VocalsParams]):
     """Runs a model of any architecture that Unbraid knows.
 
     Grids that are averaged are one grid of so many times as many segments: every sample lies in
@@ -59,27 +58,22 @@ class Vocals(SegmentProcessor[VocalsParams]):
     """
 
     batch: ClassVar[int] = 1
-    _model: Separator | None = None
-    fade: ClassVar[Fade] = "linear"
 
-    def prepare(self, spec: Spec) -> None:
-        """Load the model and allocate the segments.
+    def chosen(self) -> ModelCard:
+        """Return the card that the parameters name."""
+        return chosen_card(self.params.model)
+
+    def stems_for(self, spec: Spec) -> tuple[str, ...]:
+        """Return the outputs that are connected, and find out how much care is to be taken.
 
         Raises:
-            ModelError: the model is not here, or is not what its card says.
-            PluginError: what runs it is not installed, or a segment is too long for it.
+            PluginError: a parameter asks for care that the model does not know.
         """
-        self._card = chosen_card(self.params.model)
-        architecture = architecture_of(self._card)
-        self._grid: Geometry = architecture.geometry(self._card)
         self._effort = self._chosen_effort()
-        self._made = tuple(name for name in outputs_of(self._card.stems) if name in spec.outputs)
-        self.stems = self._made
-        super().prepare(spec)
-        self._model = architecture.load(self._card, spec.device)
+        return tuple(name for name in outputs_of(self.card.stems) if name in spec.outputs)
 
     def _chosen_effort(self) -> _Effort:
-        params, grid = self.params, self._grid
+        params, grid = self.params, self.grid
         asked = {"refine": params.refine, "views": params.views, "bleed": params.bleed}
         for name, value in asked.items():
             if value is not None and not grid.views:
@@ -101,7 +95,7 @@ class Vocals(SegmentProcessor[VocalsParams]):
 
     def geometry(self, spec: Spec) -> tuple[int, int, int]:
         """Return the segment that the model takes, the step between segments, and one in a batch."""
-        segment = self._grid.samples(self.params.segment, spec.rate)
+        segment = self.grid.samples(self.params.segment, spec.rate)
         hop = round(segment * (1 - (self._effort.overlap or 0.0)) / self._effort.shifts)
         return segment, max(1, hop), 1
 
@@ -110,39 +104,33 @@ class Vocals(SegmentProcessor[VocalsParams]):
         import numpy as np
 
         channels = batch.shape[1]
-        mixture = np.repeat(batch, 2, axis=1) if channels < self._card.channels else batch
+        mixture = np.repeat(batch, 2, axis=1) if channels < self.card.channels else batch
         stems = self._separated(mixture)
-        if channels < self._card.channels:
+        if channels < self.card.channels:
             stems = stems.mean(axis=2, keepdims=True)
-        by_name = dict(zip(self._card.stems, np.moveaxis(stems, 1, 0), strict=True))
+        by_name = dict(zip(self.card.stems, np.moveaxis(stems, 1, 0), strict=True))
         if "accompaniment" not in by_name:
             rest = [stem for name, stem in by_name.items() if name != "vocals"]
             by_name["accompaniment"] = np.sum(rest, axis=0, dtype=np.float32)
-        return np.stack([by_name[name] for name in self._made], axis=1)
+        return np.stack([by_name[name] for name in self.stems], axis=1)
 
     def _separated(self, mixture: Array) -> Array:
         """Return the model's stems, each channel by itself where it takes one and there are two."""
         batch, channels, samples = mixture.shape
-        if channels == self._card.channels:
+        if channels == self.card.channels:
             return self._made_carefully(mixture)
         alone = self._made_carefully(mixture.reshape(batch * channels, 1, samples))
         return alone.reshape(batch, channels, -1, samples).swapaxes(1, 2)
 
     def _made_carefully(self, mixture: Array) -> Array:
-        assert self._model is not None  # noqa: S101 - prepare() comes first
-        if isinstance(self._model, CarefulSeparator):
-            return self._model.separate_carefully(mixture, self._effort.care)
-        return self._model.separate(mixture)
+        if isinstance(self.model, CarefulSeparator):
+            return self.model.separate_carefully(mixture, self._effort.care)
+        return self.model.separate(mixture)
 
     def findings(self) -> Mapping[str, float | str]:
         """Return the model with its licences, and the segment that came nearest where one was asked for."""
-        found: dict[str, float | str] = {"model": self._card.notice}
+        found = dict(super().findings())
         if self.params.segment:
-            rate = self._card.rate
-            found["segment / s"] = self._grid.samples(self.params.segment, rate) / rate
+            rate = self.card.rate
+            found["segment / s"] = self.grid.samples(self.params.segment, rate) / rate
         return found
-
-    def release(self) -> None:
-        """Give back the segments and the model."""
-        super().release()
-        self._model = None

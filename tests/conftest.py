@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -52,3 +53,14 @@ def registry() -> Registry:
 def unbraid(capsys: pytest.CaptureFixture[str]) -> Unbraid:
     """Run the command line in this process."""
     return command(capsys)
+
+
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """Let torch use one: so small a network runs fastest so, and far faster beside other tests."""
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)

@@ -17,8 +17,6 @@ from checkpoint_rig import LICENCES, MAKERS, Made, archive
 from unbraid.host.models import Store, load_tensors, read_card, save_tensors, write_card
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from command_rig import Unbraid
 
 KINDS = {
@@ -42,15 +40,7 @@ class Canary:
         return os.mkdir, (str(self.song),)
 
 
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """So small a network runs fastest in one thread, and far faster beside other tests."""
-    import torch
-
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture

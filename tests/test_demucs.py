@@ -28,7 +28,7 @@ from unbraid.host.models import (
 from unbraid.plugins.separators import demucs
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
 
 pytest.importorskip("demucs", reason="pip install 'demucs>=4.1,<4.2'")
 
@@ -37,15 +37,7 @@ STEMS = ("drums", "bass", "vocals")
 RATE = 44100
 
 
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """So small a network runs fastest in one thread, and far faster beside other tests."""
-    import torch
-
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(autouse=True)

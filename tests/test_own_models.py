@@ -35,8 +35,6 @@ from unbraid.kernels import use_threads
 from unbraid.plugins.vocal_separator import Vocals
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     import numpy.typing as npt
 
     from command_rig import Unbraid
@@ -46,15 +44,7 @@ if TYPE_CHECKING:
 LENGTH = 110_251  # at 48 kHz, and no whole number of anything
 
 
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """So small a network runs fastest in one thread, and far faster beside other tests."""
-    import torch
-
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(autouse=True)

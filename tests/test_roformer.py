@@ -8,7 +8,7 @@ import sys
 import warnings
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -29,9 +29,6 @@ from unbraid.host.models import (
 from unbraid.plugins.separators import roformer
 from unbraid.plugins.separators.roformer_bands import mel_bands
 from unbraid.plugins.separators.roformer_config import card_from_config, read_config
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 Array = npt.NDArray[Any]
 MIT = Licence("MIT", "MIT")
@@ -55,15 +52,7 @@ BANDS: dict[str, dict[str, Any]] = {
 KINDS = list(BANDS)
 
 
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """So small a network runs fastest in one thread, and far faster beside other tests."""
-    import torch
-
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(autouse=True)

@@ -107,7 +107,7 @@ def model(monkeypatch: pytest.MonkeyPatch, place: Path) -> Any:
     def install(count: int = 2, **traits: Any) -> Shuffling:
         shuffling = Shuffling(count, **traits)
         own_card(card_of("conv-tasnet", {}, speakers=count, rate=RATE))
-        monkeypatch.setattr("unbraid.plugins.speakers_node.architecture_of", lambda _: shuffling)
+        monkeypatch.setattr("unbraid.plugins.separators.model_node.architecture_of", lambda _: shuffling)
         return shuffling
 
     return install
