@@ -49,6 +49,7 @@ class _Stream:
         frames: int,
         width: int | None,
         steps: tuple[str, ...],
+        lookahead: int = 0,
     ) -> None:
         for name, value in (("channels", channels), ("stems", stems)):
             check_count(name, value)
@@ -59,21 +60,22 @@ class _Stream:
         pairs, part = (channels + 1) // 2, 2 * (n_fft + GAP)
         # Room for twice what is needed, so that memories are moved once in many blocks.
         self.history = aligned((channels, 2 * (n_fft + longest)))
-        self.sums = aligned((stems * channels, 2 * (n_fft + longest)))
-        work = aligned((frames * pairs + 1) * part)
+        self.sums = aligned((stems * channels, 2 * (n_fft + longest + lookahead * hop)))
+        work = aligned(((frames + lookahead) * pairs + 1) * part)
         job = plan.job(channels, "forward", "apply", "inverse_add", *steps)
         job[at.HOP], job[at.CHANNELS], job[at.STEMS] = hop, channels, stems
         job[at.ANALYSIS_ALONE : at.SYNTHESIS + 1] = [address_of(row) for row in windows]
         job[at.WORK], job[at.SPARE] = address_of(work) + 4 * part, address_of(work)
         job[at.HISTORY], job[at.HISTORY_SIZE] = address_of(self.history), self.history.shape[1]
         job[at.SUMS], job[at.SUMS_SIZE] = address_of(self.sums), self.sums.shape[1]
+        job[at.LOOKAHEAD] = lookahead
         self.job, self.bins, self.kept = job, plan.bins, [plan, windows, work]
 
     def reset(self) -> None:
         """Return to the state before the first sample."""
-        n_fft = self.job[at.LENGTH]
+        n_fft, ahead = self.job[at.LENGTH], self.job[at.LOOKAHEAD] * self.job[at.HOP]
         self.job[at.TAKEN] = self.job[at.DONE] = self.job[at.PENDING] = 0
-        self.job[at.HISTORY_FROM], self.job[at.SUMS_FROM] = -n_fft, 1 - n_fft
+        self.job[at.HISTORY_FROM], self.job[at.SUMS_FROM] = -n_fft, 1 - n_fft - ahead
         self.history[:] = 0
         self.sums[:] = 0
 
@@ -232,11 +234,13 @@ class MaskedStream(NodeState):
             called once a frame: ``spectra [2, channels, bins]`` hold real, then imaginary parts; it fills
             ``masks [stems, channels, bins]`` and returns 0, or a code that ends the stream as an error.
         state: address handed to the function.
+        lookahead: frames that the function sees ahead: called with frame k, it gives the masks of frame
+            ``k - lookahead``, and the output is ``lookahead * hop`` samples later.
         width: float32 lanes of vectors; by default the CPU's.
 
     Attributes:
         masks: float32 ``[stems, channels, n_fft // 2 + 1]``, ones at first.
-        latency: samples by which the output is late, ``n_fft - 1``.
+        latency: samples by which the output is late, ``n_fft - 1 + lookahead * hop``.
 
     Raises:
         KernelError: an argument cannot be, or window and hop cannot reconstruct.
@@ -252,7 +256,7 @@ class MaskedStream(NodeState):
 
     kernel = Kernel("streams.node", 4)
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what a stream is, all by name
         self,
         channels: int,
         n_fft: int,
@@ -262,6 +266,7 @@ class MaskedStream(NodeState):
         window: Window = "root_hann",
         function: int = 0,
         state: int = 0,
+        lookahead: int = 0,
         width: int | None = None,
     ) -> None:
         hop = check_hop(hop, plan_of(n_fft, width).n_fft)
@@ -275,8 +280,10 @@ class MaskedStream(NodeState):
             frames=1,
             width=width,
             steps=("spread",),
+            lookahead=check_count("lookahead", lookahead, 0),
         )
-        self._stream, self.channels, self.stems, self.latency = stream, channels, stems, n_fft - 1
+        self._stream, self.channels, self.stems = stream, channels, stems
+        self.latency = n_fft - 1 + lookahead * hop
         self.masks = aligned((stems, channels, stream.bins))
         self.masks[:] = 1
         spectra = aligned((2, channels, stream.bins))

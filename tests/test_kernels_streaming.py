@@ -261,6 +261,38 @@ def test_a_compiled_gate_has_the_bits_of_the_same_gate_in_numpy(
     np.testing.assert_array_equal(whole, want[:, :, n_fft - 1 :])
 
 
+@given(
+    lookahead=st.integers(1, 3),
+    channels=st.sampled_from((1, 2, 3)),
+    grid=st.sampled_from(((64, 16), (64, 32), (45, 10))),
+    cuts=st.lists(st.integers(0, 200), min_size=1, max_size=6),
+)
+@settings(max_examples=30, deadline=None)
+def test_a_function_that_looks_ahead_masks_the_frames_before_with_the_same_bits(
+    functions: Any, lookahead: int, channels: int, grid: tuple[int, int], cuts: list[int]
+) -> None:
+    n_fft, hop = grid
+    x, late = noise(channels, 500), n_fft - 1 + lookahead * hop
+    fed = np.pad(x, ((0, 0), (0, late)))
+    state, masks = gate_state(channels, n_fft), []
+    X = StreamingStft(channels, n_fft, hop, fed.shape[1]).analyse(fed)
+    power = X.real * X.real + X.imag * X.imag
+    memory = np.zeros((channels, power.shape[2]), np.float32)
+    for k in range(power.shape[1]):
+        memory += np.float32(0.25) * (power[:, k] - memory)
+        masks.append(power[:, k] / (power[:, k] + memory + np.float32(1e-9)))
+    ahead = np.stack(masks[lookahead:] + masks[:lookahead], axis=1)
+    _, want = through_spectra(StreamingStft(channels, n_fft, hop, 600), fed, cuts, ahead[None])
+    call: Any = {"function": functions.gate.address, "state": state.ctypes.data, "stems": 2}
+    stream = MaskedStream(channels, n_fft, hop, lookahead=lookahead, **call)
+    assert stream.latency == late
+    got = through_node(stream, fed, cuts)
+    np.testing.assert_array_equal(got[0][:, late:], want[0][:, n_fft - 1 : n_fft - 1 + 500])
+    stream.reset()
+    state[1:] = 0
+    np.testing.assert_array_equal(through_node(stream, fed, [97]), got)
+
+
 @pytest.mark.parametrize("framing", ["centered", "centered-zeros", "scipy"])
 @pytest.mark.parametrize("channels", [1, 2, 3])
 def test_a_function_finds_ones_first_and_then_its_masks_of_the_frame_before(
@@ -401,6 +433,7 @@ LOCKED.flags.writeable = False
         (lambda: MaskedStream(1, 64, 16, window=np.ones(63)), r"window must be real \[n_fft = 64\]"),
         (lambda: MaskedStream(1, 64, 16, function="gate"), "function must be an integer"),  # type: ignore[arg-type]
         (lambda: MaskedStream(1, 64, 16, function=-1), "function must be an integer of at least 0"),
+        (lambda: MaskedStream(1, 64, 16, lookahead=-1), "lookahead must be an integer of at least 0"),
         (lambda: function_roundtrip(noise(1, 99), 0, 64, 16), r"function \(an address\) must be an integer"),
         (
             lambda: function_roundtrip(noise(1, 99), 1, 64, 16, stems=0),

@@ -28,7 +28,8 @@ STEPS = {
 (WORK, SPARE, SUMS) = range(46, 49)
 # A stream: samples taken, frames done, where its memories begin
 (TAKEN, DONE, PENDING, HISTORY, HISTORY_SIZE, HISTORY_FROM, SUMS_SIZE, SUMS_FROM) = range(49, 57)
-FIELDS = 57
+LOOKAHEAD = 57  # frames that the function sees ahead of the one whose masks it gives
+FIELDS = 58
 
 #: Floats between two arrays of a frame: without it equal places would fall into one set of the cache.
 GAP = 16

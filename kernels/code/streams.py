@@ -21,6 +21,7 @@ from .job import (
     HISTORY_SIZE,
     HOP,
     LENGTH,
+    LOOKAHEAD,
     MASKS,
     PENDING,
     SPARE,
@@ -53,8 +54,9 @@ def _make_room(address: Any, n: Any) -> None:
         job[HISTORY_FROM] = begin
     size = job[SUMS_SIZE]
     if taken + n - job[SUMS_FROM] > size:
-        begin = taken - length + 1
-        held = max(0, done - begin)
+        ahead = job[LOOKAHEAD] * job[HOP]
+        begin = taken - length + 1 - ahead
+        held = max(0, done - ahead - begin)
         for r in range(job[STEMS] * job[CHANNELS]):
             row = job[SUMS] + 4 * size * r
             copy(row + 4 * (begin - job[SUMS_FROM]), row, held)
@@ -91,7 +93,8 @@ def _back(address: Any, k: Any, row: Any, n: Any, work: Any) -> None:
 def _give(address: Any, row: Any, out: Any, n: Any, end: Any) -> None:
     """Write the ``n`` samples that leave while samples up to ``end`` come in."""
     job = i64(address, FIELDS)
-    at = row * job[SUMS_SIZE] + end - n - (job[LENGTH] - 1) - job[SUMS_FROM]
+    late = job[LENGTH] - 1 + job[LOOKAHEAD] * job[HOP]
+    at = row * job[SUMS_SIZE] + end - n - late - job[SUMS_FROM]
     copy(job[SUMS] + 4 * at, out, n)
 
 
@@ -140,22 +143,24 @@ def emit(address: Any, stem: Any, out: Any, stride: Any, n: Any) -> Any:
 
 @inline
 def _frame(address: Any, k: Any) -> Any:
-    """Transform, mask and add one frame of all channels; what the caller's function returned."""
+    """Transform frame k, finish the frame LOOKAHEAD before, all channels; what the function returned."""
     job = i64(address, FIELDS)
     channels, bins, size, code = job[CHANNELS], job[BINS], work_size(address), 0
+    old, room = k - job[LOOKAHEAD], (channels + 1) // 2 * size
     for c in range(0, channels, 2):
-        work = job[WORK] + c // 2 * size
+        work = job[WORK] + k % (job[LOOKAHEAD] + 1) * room + c // 2 * size
         _ahead(address, k, c, min(2, channels - c), work)
         if job[CALLEE] != 0:
             apart(address, min(2, channels - c), c, work)
     if job[CALLEE] != 0:
         code = call_mask(job[CALLEE], job[CALLEE_STATE], job[SPECTRA], job[MASKS], k)
-    for row in range(job[STEMS] * channels):
+    for row in range(job[STEMS] * channels if old >= 0 else 0):
         c = row % channels
         if c % 2 == 0:
             m, masks = min(2, channels - c), job[MASKS] + 4 * row * bins
-            mask(address, m, job[WORK] + c // 2 * size, job[SPARE], masks, masks + 4 * (m - 1) * bins)
-            _back(address, k, row, m, job[SPARE])
+            work = job[WORK] + old % (job[LOOKAHEAD] + 1) * room + c // 2 * size
+            mask(address, m, work, job[SPARE], masks, masks + 4 * (m - 1) * bins)
+            _back(address, old, row, m, job[SPARE])
     return code
 
 
