@@ -92,7 +92,12 @@ class StreamingStft:
         max_block: the longest block `analyse` will see.
         stems: how many outputs are made of the one input.
         window: analysis window; synthesis uses its dual.
+        lookahead: frames by which masks come after their spectra: those given after `analyse` returned the
+            frames from k on are for the frames from ``k - lookahead`` on.
         width: float32 lanes of vectors; by default the CPU's.
+
+    Attributes:
+        latency: samples by which the output is late, ``n_fft - 1 + lookahead * hop``.
 
     Raises:
         KernelError: an argument cannot be, or window and hop cannot reconstruct.
@@ -118,6 +123,7 @@ class StreamingStft:
         *,
         stems: int = 1,
         window: Window = "root_hann",
+        lookahead: int = 0,
         width: int | None = None,
     ) -> None:
         hop = check_hop(hop, plan_of(n_fft, width).n_fft)
@@ -132,7 +138,9 @@ class StreamingStft:
             frames=frames,
             width=width,
             steps=("unpack",),
+            lookahead=check_count("lookahead", lookahead, 0),
         )
+        self.latency = n_fft - 1 + lookahead * hop
         self.channels, self.stems, self.max_block, self.bins = channels, stems, max_block, self._stream.bins
         self._spectra = aligned((channels, frames, self.bins), np.complex64)
         self._place = (address_of(self._spectra), *self._spectra.strides[:2])
@@ -172,7 +180,9 @@ class StreamingStft:
         return self._spectra[:, : self._frames]
 
     def synthesise(self, stem: int, masks: npt.NDArray[np.float32]) -> None:
-        """Multiply the frames of the last `analyse` by real masks and add them to a stem.
+        """Multiply the frames of the last `analyse` by masks and add them to a stem.
+
+        With ``lookahead``, as many frames, but those that lie so far before.
 
         Args:
             stem: 0 to ``stems - 1``.

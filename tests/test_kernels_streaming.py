@@ -288,6 +288,11 @@ def test_a_function_that_looks_ahead_masks_the_frames_before_with_the_same_bits(
     assert stream.latency == late
     got = through_node(stream, fed, cuts)
     np.testing.assert_array_equal(got[0][:, late:], want[0][:, n_fft - 1 : n_fft - 1 + 500])
+    spectral = StreamingStft(channels, n_fft, hop, 600, lookahead=lookahead)
+    assert spectral.latency == late
+    X_again, again = through_spectra(spectral, fed, cuts, np.stack(masks, axis=1)[None])
+    np.testing.assert_array_equal(X_again, X)
+    np.testing.assert_array_equal(again[0], got[0])
     stream.reset()
     state[1:] = 0
     np.testing.assert_array_equal(through_node(stream, fed, [97]), got)
@@ -426,6 +431,7 @@ LOCKED.flags.writeable = False
         (lambda: StreamingStft(1, 64, 64, 100), "window of 64 samples with hop 64 leaves samples without"),
         (lambda: StreamingStft(1, 64, 16, 100, window="x"), "window 'x' is unknown"),
         (lambda: StreamingStft(1, 64, 16, 100, width=3), "width must be one of 16, 8, 4, 1, not 3"),
+        (lambda: StreamingStft(1, 64, 16, 100, lookahead=-1), "lookahead must be an integer of at least 0"),
         (lambda: MaskedStream(0, 64, 16), "channels must be an integer of at least 1, not 0"),
         (lambda: MaskedStream(1, 64.0, 16), "n_fft must be an integer of at least 2, not 64.0"),  # type: ignore[arg-type]
         (lambda: MaskedStream(1, 64, "16"), "hop must be 1 to n_fft = 64, an integer, not '16'"),  # type: ignore[arg-type]

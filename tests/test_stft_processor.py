@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 import pytest
 
 from unbraid.host import Graph, NodeError, process
-from unbraid.host.contract import Layout, Spec
+from unbraid.host.contract import Layout, Params, Spec, StftProcessor, param
 
 if TYPE_CHECKING:
     from unbraid.host.registry import Registry
 
 N_FFT, HOP = 512, 128  # of the plugin `mask`
+
+
+class _Volume(Params, frozen=True):
+    volume: Annotated[float, param("gain", ge=0, le=1)] = 1.0
 
 
 def noise(length: int, seed: int = 0) -> np.ndarray[Any, np.dtype[np.float32]]:
@@ -96,6 +100,69 @@ def test_reset_forgets_the_signal_and_keeps_the_parameters(registry: Registry) -
     again.set(card.params(gain=0.25))
     again.reset()
     np.testing.assert_array_equal(play(again, seed=6), play(first, seed=6))
+
+
+class _Numbered(StftProcessor[Params]):
+    """The mask of frame k is a random number of its own, told ``lookahead`` frames late."""
+
+    n_fft, hop = 64, 16
+
+    def start(self, spec: Spec) -> None:
+        self.frame = -self.lookahead
+
+    def masks(self, X: Any) -> dict[str, Any]:
+        numbers = np.random.default_rng(5).random(400, np.float32)
+        mask = np.empty(X.shape, np.float32)
+        for k in range(X.shape[1]):
+            mask[:, k] = numbers[max(0, self.frame)]
+            self.frame += 1
+        return {"out": mask}
+
+
+class _Late(_Numbered):
+    lookahead = 3
+
+
+@pytest.mark.parametrize("block", [1, 16, 50, 333])
+def test_masks_that_come_late_are_for_the_frames_before(block: int) -> None:
+    heard = []
+    for kind in (_Numbered, _Late):
+        stereo, x = Layout.parse("stereo"), np.pad(noise(2000), ((0, 0), (0, 333)))
+        processor = kind(Params())
+        processor.prepare(Spec(48000, 333, {"in": stereo}, {"out": stereo}))
+        assert processor.latency == 63 + 16 * kind.lookahead
+        out = np.empty_like(x)
+        for at in range(0, x.shape[1], block):
+            part = np.ascontiguousarray(x[:, at : at + block])
+            room = np.empty_like(part)
+            processor.process({"in": part}, {"out": room})
+            out[:, at : at + block] = room
+        heard.append(out[:, processor.latency : processor.latency + 2000])
+    np.testing.assert_array_equal(heard[1], heard[0])
+
+
+def test_automation_reaches_late_masks_at_their_own_frames() -> None:
+    class Gain(StftProcessor[_Volume]):
+        n_fft, hop = 64, 16
+
+        def masks(self, X: Any) -> dict[str, Any]:
+            return {"out": np.full(X.shape, self.params.volume, np.float32)}
+
+    class LateGain(Gain):
+        lookahead = 2
+
+    heard = []
+    for kind in (Gain, LateGain):
+        mono = Layout.parse("mono")
+        processor = kind(_Volume())
+        processor.prepare(Spec(48000, 100, {"in": mono}, {"out": mono}))
+        outs = []
+        for volume in (1.0, 0.25, 0.5, 0.5, 0.5):
+            processor.set(_Volume(volume=volume))
+            outs.append(np.empty((1, 100), np.float32))
+            processor.process({"in": np.ones((1, 100), np.float32)}, {"out": outs[-1]})
+        heard.append(np.concatenate(outs, axis=1)[0, processor.latency :][:350])
+    np.testing.assert_array_equal(heard[1], heard[0])
 
 
 def test_a_mask_of_the_wrong_shape_names_what_it_must_be(registry: Registry) -> None:

@@ -29,14 +29,16 @@ class StftProcessor(TimedProcessor[P]):
 
     The author writes `masks`, and `start` when there is state. Frames lie on an absolute grid (the
     k-th ends at sample ``(k + 1) * hop``), so the output does not depend on block sizes; the latency
-    is ``n_fft - 1`` samples. Analysis and synthesis window are a root-Hann and its dual
+    is ``n_fft - 1 + lookahead * hop`` samples. Analysis and synthesis window are a root-Hann and its dual
     (Allen and Rabiner, Proc. IEEE 65, 1977), so masks of one give the input back. Two channels share one
     transform, which leaks about -140 dB, and NaN, from one to the other.
 
     Attributes:
         n_fft: samples in a frame, 2^a 3^b 5^c 7^d. `geometry` chooses another for other rates.
         hop: samples between frames.
-        params: while `masks` runs, the parameters in force at the centre of its frames.
+        lookahead: frames that `masks` may see before it has to decide: what it returns for the frames from
+            k on is applied to the frames from ``k - lookahead`` on.
+        params: while `masks` runs, the parameters in force at the centre of the frames that it decides on.
 
     Example:
         >>> import numpy as np
@@ -47,6 +49,7 @@ class StftProcessor(TimedProcessor[P]):
 
     n_fft: ClassVar[int] = 2048
     hop: ClassVar[int] = 512
+    lookahead: ClassVar[int] = 0
 
     @abstractmethod
     def masks(self, X: npt.NDArray[np.complex64]) -> Mapping[str, npt.NDArray[np.float32]]:
@@ -73,7 +76,7 @@ class StftProcessor(TimedProcessor[P]):
         super().prepare(spec)
         n_fft, hop = self.geometry(spec.rate)
         self._size, self._hop = n_fft, hop
-        self.latency, self.tail = n_fft - 1, n_fft
+        self.latency, self.tail = n_fft - 1 + self.lookahead * hop, n_fft
         self.reset()
 
     def reset(self) -> None:
@@ -84,7 +87,8 @@ class StftProcessor(TimedProcessor[P]):
             raise PluginError(f"an StftProcessor has exactly one input, not {len(self.spec.inputs)}")
         ((_, layout),) = self.spec.inputs.items()
         sizes = (layout.channels, self._size, self._hop, self.spec.max_block)
-        self._stream: StreamingStft = StreamingStft(*sizes, stems=max(1, len(self.spec.outputs)))
+        stems = max(1, len(self.spec.outputs))
+        self._stream: StreamingStft = StreamingStft(*sizes, stems=stems, lookahead=self.lookahead)
         self.rewind()
         self.start(self.spec)
 
@@ -105,7 +109,7 @@ class StftProcessor(TimedProcessor[P]):
         """Ask for the masks of all frames, with the parameters in force at each, and apply them."""
         import numpy as np
 
-        last = self._stream.frames_done
+        last = self._stream.frames_done - self.lookahead
         ends = [(last - X.shape[1] + k + 1) * self._hop for k in range(X.shape[1])]
         found = {name: np.empty(X.shape, np.float32) for name in self.spec.outputs}
         first = 0

@@ -107,12 +107,14 @@ def analyse(address: Any, x: Any, stride: Any, n: Any, out: Any, out_channel: An
     for c in range(channels):
         _keep(address, c, x + c * stride, n)
     job[TAKEN] += n
-    first = job[DONE]
+    first, ahead, room = job[DONE], job[LOOKAHEAD], pairs * size
+    # The frames that are still to be finished lie before the new ones.
+    copy(job[WORK] + job[PENDING] * room, job[WORK], ahead * (room >> 2))
     job[DONE] = job[TAKEN] // job[HOP]
     job[PENDING] = job[DONE] - first
     for k in range(job[PENDING]):
         for c in range(0, channels, 2):
-            m, work = min(2, channels - c), job[WORK] + (k * pairs + c // 2) * size
+            m, work = min(2, channels - c), job[WORK] + (ahead + k) * room + c // 2 * size
             _ahead(address, first + k, c, m, work)
             place = out + k * out_frame + c * out_channel
             sort(address, m, work, place, place + (m - 1) * out_channel)
@@ -120,11 +122,11 @@ def analyse(address: Any, x: Any, stride: Any, n: Any, out: Any, out_channel: An
 
 
 def synthesise(address: Any, stem: Any, masks: Any, mask_channel: Any, mask_frame: Any) -> Any:
-    """Mask the frames of the last `analyse` and add them to a stem."""
+    """Mask as many frames as the last `analyse` gave, LOOKAHEAD before them, and add them to a stem."""
     job = i64(address, FIELDS)
     channels, size = job[CHANNELS], work_size(address)
-    pairs, first = (channels + 1) // 2, job[DONE] - job[PENDING]
-    for k in range(job[PENDING]):
+    pairs, first = (channels + 1) // 2, job[DONE] - job[PENDING] - job[LOOKAHEAD]
+    for k in range(max(0, -first), job[PENDING]):
         for c in range(0, channels, 2):
             m, work = min(2, channels - c), job[WORK] + (k * pairs + c // 2) * size
             left = masks + k * mask_frame + c * mask_channel
