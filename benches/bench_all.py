@@ -9,6 +9,7 @@ import pytest
 
 from benches import (
     conformance,
+    denoising,
     engine,
     isolation,
     levels,
@@ -30,6 +31,7 @@ CONTESTS: list[Contest] = [
     *spectra.CONTESTS,
     *multichannel.CONTESTS,
     *conformance.CONTESTS,
+    *denoising.CONTESTS,
     *engine.CONTESTS,
     *isolation.CONTESTS,
     *levels.CONTESTS,

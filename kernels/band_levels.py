@@ -44,7 +44,7 @@ class BandLevels:
 
     Example:
         >>> heard = BandLevels(1, [0, 1, 3], floor=1e-10, keep=0.5, start=0.0)
-        >>> heard.levels(np.ones((1, 2, 3), np.complex64)).round(2).tolist()
+        >>> heard.levels(np.ones((1, 2, 3), np.complex64)).astype(float).round(2).tolist()
         [[[0.0, 0.0, 1.51, 3.01], [0.0, 0.0, 0.75, 3.01]]]
     """
 
@@ -103,7 +103,7 @@ class BandLevels:
         Raises:
             KernelError: the array has another shape or type.
         """
-        shape = getattr(spectra, "shape", ())
+        shape = tuple(getattr(spectra, "shape", ()))
         if (
             getattr(spectra, "dtype", None) != np.complex64
             or len(shape) != 3
@@ -132,7 +132,9 @@ class BandLevels:
         """Return the gain of every bin: ``1 - strength (1 - max(gain^exponent, 10^(-limit / 20)))``.
 
         Args:
-            gains: float32 ``[channels, frames, bands * heads]``; the first of each band's counts.
+            gains: float32 ``[channels, frames, bands * heads]``, 0 to 1. With two heads or more the first is
+                the gain of what shall stay and the second that of what shall go; the mean of the first and of
+                what the second leaves counts, because the two err in different places.
             exponent: above 0.
             limit: most attenuation, dB.
             strength: 0 to 1.

@@ -39,6 +39,8 @@ VARIANTS: list[tuple[str, dict[str, Any]]] = [
     ("split", {"layout": "5.1", "parts": {"front": ["L", "R"], "rest": ["C", "LFE", "Ls", "Rs"]}}),
     ("join", {"layout": "5.1"}),
     ("highpass", {"slope": 48}),
+    ("denoise", {"model": "classical"}),
+    ("wind", {"model": "classical"}),
 ]
 
 
@@ -107,7 +109,7 @@ def test_one_that_lacks_a_model_is_not_blamed_and_says_what_to_do(
 
 
 @pytest.mark.parametrize(("plugin", "params"), VARIANTS)
-def test_those_whose_ports_depend_on_parameters_pass_with_others(
+def test_those_whose_ports_or_models_depend_on_parameters_pass_with_others(
     plugin: str, params: dict[str, Any], child: Child
 ) -> None:
     found = child.findings(plugin, Level.STANDARD, but="light", params=params)

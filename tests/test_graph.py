@@ -30,7 +30,7 @@ inputs: {mix: stereo, voice: }
 nodes:
   low: {use: lowpass, from: mix, params: {frequency: 200, slope: 24}}
   rest: {use: subtract, from: {minus: low, in: mix}}
-  wind: {use: wind, from: voice, params: {depth: 12}}
+  wind: {use: wind, from: voice, params: {limit: 12}}
   apart: {use: split, from: rest, params: {layout: stereo, parts: {left: [L], right: [R]}}}
   whole: {use: join, from: [apart.left, apart.right]}
   late: {use: delay, from: whole, params: {time: 1.5, samples: 3}}
@@ -39,7 +39,7 @@ outputs:
   sum: sum
   noise: {from: wind.wind, subtype: PCM_24}
 automation:
-  wind.depth:
+  wind.limit:
     points: [[0, 6], ["00:00:10.500", 24], [12, 0], ["960000 samples", 3]]
     curve: linear
 """
@@ -55,7 +55,7 @@ def built() -> Graph:
     mix, voice = graph.input("mix", "stereo"), graph.input("voice")
     low = graph.node("low", "lowpass", mix, frequency=200, slope=24)
     rest = graph.node("rest", "subtract", mix, low)
-    wind = graph.node("wind", "wind", voice, depth=12)
+    wind = graph.node("wind", "wind", voice, limit=12)
     apart = graph.node("apart", "split", rest, layout="stereo", parts={"left": ["L"], "right": ["R"]})
     whole = graph.node("whole", "join", apart["left"], apart["right"])
     late = graph.node("late", "delay", whole, time=1.5, samples=3)
@@ -63,7 +63,7 @@ def built() -> Graph:
     graph.output("sum", total)
     graph.output("noise", wind["wind"], subtype="PCM_24")
     points = [(0, 6), ("00:00:10.500", 24), (12, 0), ("960000 samples", 3)]
-    graph.automate(wind, "depth", points, curve="linear")
+    graph.automate(wind, "limit", points, curve="linear")
     return graph
 
 

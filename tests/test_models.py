@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import pickle
+import sys
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -356,6 +357,26 @@ def test_a_file_of_an_installed_package_is_used_where_it_lies(
     (site / "tiny_weights" / "w.bin").write_bytes(b"x")
     with pytest.raises(ModelCorruptError, match=r"--force-reinstall --no-deps tiny-weights==1\.0"):
         Store().find(card)
+
+
+def test_a_file_of_an_editable_install_is_used_where_imports_find_its_package(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = CARD.replace(
+        "url: https://example.org/w.safetensors",
+        "package: {distribution: tiny-weights, path: tiny_linked/models/w.bin}",
+    )
+    card = parse_card(card_text(place.weights.read_bytes(), text), "c.yaml")
+    site, sources = place.root / "site", place.root / "sources"
+    (site / "tiny_weights-1.0.dist-info").mkdir(parents=True)
+    (site / "tiny_weights-1.0.dist-info" / "METADATA").write_text("Name: tiny-weights\nVersion: 1.0\n")
+    (sources / "tiny_linked" / "models").mkdir(parents=True)
+    (sources / "tiny_linked" / "__init__.py").touch()
+    (sources / "tiny_linked" / "models" / "w.bin").write_bytes(place.weights.read_bytes())
+    monkeypatch.syspath_prepend(site)
+    monkeypatch.syspath_prepend(sources)
+    assert Store().find(card) == [sources / "tiny_linked" / "models" / "w.bin"]
+    assert "tiny_linked" not in sys.modules
 
 
 def claim(path: Path, note: Path) -> None:

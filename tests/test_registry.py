@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     Install = Callable[..., None]
 
 BUILT_IN = {
-    *("delay", "gain", "highpass", "join", "limiter", "lowpass"),
+    *("delay", "denoise", "gain", "highpass", "join", "limiter", "lowpass"),
     *("mix", "model", "normalize", "speakers", "split", "subtract", "vocals", "wind"),
 }
 HEAD = """

@@ -37,7 +37,7 @@ class Graph:
     Example:
         >>> graph = Graph()
         >>> mix = graph.input("mix", "stereo")
-        >>> dewind = graph.node("dewind", "wind", mix, depth=24)
+        >>> dewind = graph.node("dewind", "wind", mix, limit=24)
         >>> graph.output("dialogue", dewind["clean"])
         >>> sorted(graph.to_dict())
         ['inputs', 'nodes', 'outputs', 'unbraid']

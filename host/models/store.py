@@ -9,6 +9,7 @@ from __future__ import annotations
 from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import Distribution, PackageNotFoundError, version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -148,5 +149,9 @@ def _installed(file: ModelFile) -> Path | None:
         return None
     with suppress(PackageNotFoundError, ValueError):
         located = Path(str(Distribution.from_name(file.package.distribution).locate_file(file.package.path)))
-        return located if located.is_file() else None
+        # An editable install keeps its files where the sources are: where imports find them.
+        top, _, rest = file.package.path.partition("/")
+        spec = None if located.is_file() else find_spec(top)
+        places = [located, *(Path(root, rest) for root in (spec and spec.submodule_search_locations) or ())]
+        return next((place for place in places if place.is_file()), None)
     return None

@@ -66,6 +66,8 @@ def spread(state: Any, gains: Any, heads: Any, out: Any, frames: Any, controls: 
         made = f32(out + 4 * row * bins, bins)
         for b in range(bands):
             gain = np.float64(given[b * heads])
+            if heads > 1:
+                gain = 0.5 * (gain + 1.0 - np.float64(given[b * heads + 1]))
             if exponent != 1.0:
                 gain = exponential(exponent * logarithm(max(gain, 1e-100)))
             value = np.float32(1.0 - strength * (1.0 - max(gain, floor)))

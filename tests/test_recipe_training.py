@@ -1,0 +1,209 @@
+"""The recipe: batches depend on their number alone, losses are what they say, stopped runs go on."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch", reason="the recipe trains with torch: pip install 'unbraid[train]'")
+
+from unbraid.plugins.denoising.bands import BANDS, EDGES, FULL_SCALE  # noqa: E402
+from unbraid.plugins.denoising.recipe.bank import Piece, write_bank  # noqa: E402
+from unbraid.plugins.denoising.recipe.export import export, network_of  # noqa: E402
+from unbraid.plugins.denoising.recipe.features import features  # noqa: E402
+from unbraid.plugins.denoising.recipe.losses import Powers, loss_of  # noqa: E402
+from unbraid.plugins.denoising.recipe.mixing import Mixer  # noqa: E402
+from unbraid.plugins.denoising.recipe.network import BandNet, scan  # noqa: E402
+from unbraid.plugins.denoising.recipe.training import Settings, inputs_of, train  # noqa: E402
+
+SMALL: dict[str, Any] = {"channels": (2, 2, 4), "hidden": 8}
+
+
+@pytest.fixture(scope="module")
+def banks(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Tiny banks: two people who hum, three noises, wind."""
+    folder, random = tmp_path_factory.mktemp("bank"), np.random.default_rng(0)
+
+    def hum(seconds: float, pitch: float) -> Any:
+        t = np.arange(int(seconds * 48000)) / 48000
+        tone = sum(np.sin(2 * np.pi * pitch * k * t) / k for k in range(1, 12))
+        return (0.05 * tone * (np.sin(2 * np.pi * 3 * t) > -0.3)).astype(np.float32)
+
+    def noise(seconds: float) -> Any:
+        return random.normal(0, 0.05, int(seconds * 48000)).astype(np.float32)
+
+    def piece(name: str, kind: str, speaker: str = "", band: float = 24000) -> Piece:
+        return Piece("box", name, "CC0", kind, band, speaker)
+
+    people = [
+        (piece(f"{who}{n}", "speech", who, 8000.0), hum(0.7 + n, 90 + 40 * n)) for who in "ab" for n in (0, 1)
+    ]
+    sounds = [
+        (piece("rain", "ambience"), noise(6)),
+        (piece("knock", "effect"), noise(0.3)),
+        (piece("x", "music"), noise(1)),
+    ]
+    for split in ("train", "dev"):
+        write_bank(folder / f"speech_{split}", people)
+        write_bank(folder / f"noise_{split}", sounds)
+        write_bank(folder / f"wind_{split}", [(piece("gust", "wind"), noise(3))])
+    return folder
+
+
+def test_a_batch_depends_on_seed_and_number_alone(banks: Path) -> None:
+    first, again = (Mixer(banks, "denoise", mixtures=2, seconds=0.5) for _ in range(2))
+    again[5], again[0]
+    a, b, other = first[2], again[2], first[3]
+    for name in ("mixture", "target", "cross", "band"):
+        np.testing.assert_array_equal(getattr(a, name), getattr(b, name))
+    assert not np.array_equal(a.mixture, other.mixture)
+    assert not np.array_equal(a.mixture, Mixer(banks, "denoise", seed=2, mixtures=2, seconds=0.5)[2].mixture)
+
+
+@pytest.mark.parametrize("task", ["denoise", "dewind"])
+def test_mixtures_are_possible_and_of_every_sort(banks: Path, task: str) -> None:
+    mixer, ratios = Mixer(banks, task, mixtures=8, seconds=0.5), []
+    for number in range(8):
+        batch = mixer[number]
+        assert batch.mixture.shape == batch.target.shape == batch.cross.shape == (8, 50, BANDS)
+        assert all(np.isfinite(part).all() for part in (batch.mixture, batch.target, batch.cross))
+        # Cauchy and Schwarz, with room for float32.
+        product = np.sqrt(batch.mixture.astype(np.float64) * batch.target)
+        assert (np.abs(batch.cross) <= product * 1.01 + 1e-6 * product.max()).all()
+        rest = (batch.mixture + batch.target - 2 * batch.cross).sum((1, 2))
+        ratios += (10 * np.log10((batch.target.sum((1, 2)) + 1e-12) / (np.abs(rest) + 1e-12))).tolist()
+    assert min(ratios) < -5  # loud noise
+    assert max(ratios) > 25  # clean speech
+    assert np.median(ratios) == pytest.approx(6, abs=6)
+
+
+def test_the_loss_measures_the_error_of_the_spectrum() -> None:
+    random = np.random.default_rng(1)
+    X, S = random.normal(size=(2, 2, 7, BANDS, 2)).astype(np.float32).view(np.complex64)[..., 0]
+    gain = random.uniform(0.1, 1, (2, 7, BANDS)).astype(np.float32)
+    powers = Powers(
+        torch.from_numpy(np.abs(X) ** 2),
+        torch.from_numpy(np.abs(S) ** 2),
+        torch.from_numpy((X * S.conj()).real.copy()),
+        torch.ones(2, 1, BANDS),
+    )
+    gains = torch.from_numpy(np.stack([gain, 1 - gain], axis=2))
+    terms = loss_of(gains, powers)
+    error = (np.abs(gain * X - S) ** 2).sum((1, 2))
+    signal = (np.abs(S) ** 2).sum((1, 2))
+    want = 10 * np.log10(signal / (error + 1e-3 * signal))
+    assert float(terms.ratio) == pytest.approx(want.mean(), abs=1e-3)
+    before = 10 * np.log10(signal / ((np.abs(X - S) ** 2).sum((1, 2)) + 1e-3 * signal))
+    assert float(terms.gained) == pytest.approx((want - before).mean(), abs=1e-3)
+    scale = 1 / np.sqrt((np.abs(X) ** 2).mean((1, 2), keepdims=True))
+
+    def pressed(Y: Any) -> Any:
+        return np.abs(Y) ** 0.3 * np.exp(1j * np.angle(Y))
+
+    estimate, target = pressed(gain * X * scale), pressed(S * scale)
+    far = np.abs(estimate - target) ** 2
+    near = (np.abs(estimate) - np.abs(target)) ** 2
+    assert float(terms.target) == pytest.approx(0.5 * far.mean() + 0.5 * near.mean(), rel=1e-3)
+
+
+def test_bands_of_which_the_target_is_not_known_do_not_count() -> None:
+    powers = torch.rand(1, 4, BANDS)
+    weights = torch.ones(1, 1, BANDS)
+    weights[..., 40:] = 0
+    gains = torch.rand(1, 4, 2, BANDS)
+    other = gains.clone()
+    other[..., 40:] = 0
+    losses = [loss_of(g, Powers(powers, 0.5 * powers, 0.4 * powers, weights)).loss for g in (gains, other)]
+    assert float(losses[0]) == float(losses[1])
+
+
+def test_the_scan_and_its_gradient_are_those_of_the_loop() -> None:
+    generator = torch.Generator().manual_seed(0)
+    keep, new, pull = (torch.rand(9, 2, 3, generator=generator) for _ in range(3))
+    keep.requires_grad_()
+    new.requires_grad_()
+    state, states = torch.zeros(2, 3), []
+    for t in range(9):
+        state = keep[t] * state + new[t]
+        states.append(state)
+    want = torch.stack(states)
+    torch.testing.assert_close(scan(keep, new), want)
+    ours = torch.autograd.grad((scan(keep, new) * pull).sum(), (keep, new))
+    torch.testing.assert_close(ours, torch.autograd.grad((want * pull).sum(), (keep, new)))
+
+
+def test_levels_are_decibels_of_full_scale_and_means_follow_in_a_second() -> None:
+    power = np.full((1, 200, BANDS), 1e-2, np.float32)
+    heard = features(power)
+    np.testing.assert_allclose(heard[0, :, 1], (-20 + 60) / 25, rtol=1e-5)
+    # The mean has come 1 - 0.99^k of the way from -60 dB to -20 dB after k frames.
+    np.testing.assert_allclose(heard[0, 99, 0], 40 * 0.99**100 / 25, rtol=1e-3)
+
+
+def test_a_sine_of_full_scale_has_a_level_of_zero() -> None:
+    from unbraid.kernels import stft
+
+    tone = np.sin(2 * np.pi * 1000 * np.arange(9600) / 48000).astype(np.float32)[None]
+    power = np.abs(stft(tone, 960, 480, "root_hann", framing="stream")[0, 10]) ** 2 / FULL_SCALE
+    assert 10 * np.log10(power[20]) == pytest.approx(0, abs=0.01)
+    assert (EDGES[0], EDGES[-1], len(EDGES)) == (0, 481, BANDS + 1)
+    assert (np.diff(EDGES) > 0).all()
+
+
+def test_a_run_that_was_stopped_goes_on_to_the_same_bits(
+    banks: Path, tmp_path: Path, one_thread: None
+) -> None:
+    settings = Settings(steps=3, mixtures=2, seconds=0.5, network=SMALL)
+    assert train(banks, tmp_path / "whole", settings, workers=0, progress=lambda _line: None)
+    parted = [
+        train(banks, tmp_path / "parts", settings, minutes=0, workers=0, progress=lambda _line: None)
+        for _ in range(3)
+    ]
+    assert parted == [False, False, True]
+    whole, parts = (torch.load(tmp_path / run / "last.pt", weights_only=True) for run in ("whole", "parts"))
+    assert whole["step"] == parts["step"] == 3
+    for kind in ("network", "average"):
+        for name, value in whole[kind].items():
+            assert torch.equal(value, parts[kind][name]), (kind, name)
+
+
+def test_what_is_exported_is_the_average_and_says_how_it_was_made(
+    banks: Path, tmp_path: Path, one_thread: None
+) -> None:
+    from safetensors import safe_open
+
+    settings = Settings(steps=2, mixtures=2, seconds=0.5, network=SMALL)
+    train(banks, tmp_path / "run", settings, workers=0, progress=lambda _line: None)
+    export(tmp_path / "run" / "last.pt", tmp_path / "w.safetensors")
+    average = torch.load(tmp_path / "run" / "last.pt", weights_only=True)["average"]
+    with safe_open(tmp_path / "w.safetensors", "pt") as found:
+        assert sorted(found.keys()) == sorted(average)
+        assert all(torch.equal(found.get_tensor(name), average[name]) for name in average)
+        recipe = json.loads(found.metadata()["recipe"])
+    assert (recipe["task"], recipe["step"], recipe["network"]["hidden"]) == ("denoise", 2, 8)
+    network, _ = network_of(tmp_path / "run" / "last.pt")
+    gains = network(inputs_of(np.full((1, 20, BANDS), 1e-4, np.float32), 0))
+    assert gains.shape == (1, 19, 2, BANDS)
+
+
+def test_a_network_learns_from_the_loss_to_leave_the_hum(banks: Path, one_thread: None) -> None:
+    batch = Mixer(banks, "denoise", mixtures=4, seconds=1.0)[0]
+    torch.manual_seed(0)
+    network, heard = BandNet(**SMALL), inputs_of(batch.mixture, 0)
+    optimiser, losses = torch.optim.Adam(network.parameters(), 2e-2), []
+    for _ in range(30):
+        gains = network(heard)
+        frames = gains.shape[1]
+        mixture, target, cross = (
+            torch.from_numpy(part[:, :frames]) for part in (batch.mixture, batch.target, batch.cross)
+        )
+        loss = loss_of(gains, Powers(mixture, target, cross, torch.ones(4, 1, BANDS))).loss
+        optimiser.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimiser.step()
+        losses.append(float(loss.detach()))
+    assert losses[-1] < 0.7 * losses[0]
