@@ -305,6 +305,7 @@ def test_weights_of_your_own_run_by_the_id_of_their_card(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, unbraid: Any
 ) -> None:
     monkeypatch.setenv("UNBRAID_MODELS", str(tmp_path / "store"))
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
     source = shipped("denoise")[1]
     card = source.with_suffix(".yaml").read_text().replace("id: unbraid-denoise", "id: mine")
     card = re.sub(r"\n    package: .*", "", card)
