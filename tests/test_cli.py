@@ -290,7 +290,7 @@ BAD = {
     "too long": Bad(_graph("# long\n" * 200_000), _RENDER, 2, ("graph.yaml", "more than 1048576 bytes")),
     "too deep": Bad(_graph("unbraid: 1\nnodes: " + "[" * 5000), _RENDER, 2, ("graph.yaml:2", "deeper")),
     "too many aliases": Bad(_graph(_ALIASES), _RENDER, 2, ("graph.yaml:", "aliases")),
-    "unknown graph": Bad(_nothing, "render dewnd in.wav -o out", 2, ("dewnd", "ready-made: dewind")),
+    "unknown graph": Bad(_nothing, "render dewnd in.wav -o out", 2, ("dewnd", "ready-made: ", "dewind")),
     "missing graph": Bad(_nothing, "render gone.yaml in.wav -o out", 2, ("gone.yaml", "No such file")),
     "output that exists": Bad(
         _taken,

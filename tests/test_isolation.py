@@ -110,7 +110,7 @@ def everything(registry: Registry) -> Graph:
     mix = graph.input("mix", "stereo")
     parts = graph.node("parts", "split", mix, parts={"left": ["L"], "right": ["R"]})
     both = graph.node("both", "join", parts["left"], parts["right"], layout="stereo")
-    dewind = graph.node("dewind", "wind", both, depth=24)
+    dewind = graph.node("dewind", "wind", both, limit=24)
     high = graph.node("high", "highpass", dewind["clean"], frequency=120)
     low = graph.node("low", "lowpass", dewind["wind"], frequency=900)
     late = graph.node("late", "delay", low, samples=77)
@@ -118,7 +118,7 @@ def everything(registry: Registry) -> Graph:
     rest = graph.node("rest", "subtract", mix, bed)
     graph.output("bed", graph.node("level", "gain", bed, gain=-3))
     graph.output("rest", rest)
-    graph.automate(dewind, "depth", [(0.01, 12), (0.1, 30)])
+    graph.automate(dewind, "limit", [(0.01, 12), (0.1, 30)])
     graph.automate("level", "gain", [(0.0, -12), (0.2, 0)], curve="linear")
     graph.automate(high, "frequency", [("100 samples", 60), ("4000 samples", 240)])
     used = {entry.use for entry in graph.document().nodes.values()}

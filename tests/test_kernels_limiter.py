@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from test_recordings import find, read
 
@@ -63,6 +63,7 @@ def level(magnitude: float) -> float:
     lookahead=st.integers(LEAST_LOOKAHEAD, 300),
     release=st.floats(1e-4, 0.1),
 )
+@example(seed=84, rate=8000, ceiling=0.0, lookahead=24, release=0.0625)  # peaks before its first sample
 @settings(max_examples=25)
 def test_it_does_what_the_reference_does_however_it_is_cut(
     seed: int, rate: int, ceiling: float, lookahead: int, release: float

@@ -52,7 +52,7 @@ def test_the_first_graph_checks_draws_and_renders(folder: Path) -> None:
 def test_the_errors_it_quotes_are_the_errors_one_gets(folder: Path) -> None:
     quoted = next(block for block in fences("text") if "out of bounds" in block).strip().splitlines()
     graph = folder / "dialogue.yaml"
-    text = graph.read_text().replace("depth: 24", "depth: 240")
+    text = graph.read_text().replace("limit: 24", "limit: 240")
     graph.write_text(text.replace("use: highpass", "use: higpass"))
     done = unbraid("graph", "check", "dialogue.yaml", cwd=folder)
     assert done.returncode == 2

@@ -11,6 +11,8 @@ __all__ = ["gains", "limited", "magnitudes"]
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
+_LEAD = 32  # samples; more than the interpolator reaches
+
 
 def magnitudes(key: Array, factor: int) -> Array:
     """The largest magnitude of any channel at each sample and between it and the next, ``[n]``."""
@@ -45,7 +47,9 @@ def limited(
     signals: Array, rate: int, factor: int, *, ceiling: float, lookahead: int, release: float
 ) -> Array:
     """Signals ``[signals, channels, n]`` as they leave the limiter, without its latency."""
-    peaks = magnitudes(signals.sum(axis=0), factor)
+    # Silence before it: the signal may peak between that and its first sample.
+    led = np.pad(signals, ((0, 0), (0, 0), (_LEAD, 0)))
+    peaks = magnitudes(led.sum(axis=0), factor)
     level = 10 ** (ceiling / 20)
-    out: Array = signals * gains(peaks, level, lookahead, math.exp(-1 / (release * rate)))
-    return out
+    out: Array = led * gains(peaks, level, lookahead, math.exp(-1 / (release * rate)))
+    return out[..., _LEAD:]

@@ -194,10 +194,10 @@ def _speeds(count: int, mean: float, changes: float, rng: np.random.Generator) -
     left = np.minimum(place.astype(int), points - 2)
     part: Floats = (1 - np.cos(np.pi * np.minimum(place - left, 1))) / 2
     # The Hann window that smooths, at the coarser step: of the same length, to the same deviation.
-    window = np.hanning(int(_FLUCTUATION_SECONDS * RATE / _STEP) + 2)[1:-1]
+    window: Floats = np.hanning(int(_FLUCTUATION_SECONDS * RATE / _STEP) + 2)[1:-1]
     deviation = _FLUCTUATION * np.sqrt(1.5 / (_FLUCTUATION_SECONDS * RATE))
     window *= deviation / np.sqrt((window**2).sum())
-    fluctuation = np.convolve(rng.standard_normal(count + len(window) - 1), window, "valid")
+    fluctuation: Floats = np.convolve(rng.standard_normal(count + len(window) - 1), window, "valid")
     speeds: Floats = mean + draws[left] * (1 - part) + draws[left + 1] * part + fluctuation
     return speeds
 
