@@ -92,19 +92,19 @@ def check_program(path: Path, form: Format) -> None:
 
 
 def _fields(file: BinaryIO, size: int) -> set[int]:
-    """Return the top fields of a protocol buffer; none where it does not end with the file."""
+    """Return the top fields with contents; none where the protocol buffer does not end with the file."""
     found = set()
     while file.tell() < size:
         key = _varint(file)
         value = _varint(file)
         kind = key & 7
-        if key < 0 or value < 0 or kind not in {0, 2}:  # ModelProto has no other kinds
+        if key < 8 or value < 0 or kind not in {0, 2}:  # fields count from 1; ModelProto has no other kinds
             return set()
         if kind == 2:
             if value > size - file.tell():
                 return set()
             file.seek(value, 1)
-        found.add(key >> 3)
+            found.add(key >> 3)
     return found
 
 
