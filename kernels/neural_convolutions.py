@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -52,12 +53,14 @@ class _Convolution(Layer):
     groups: int
 
     @property
+    @abstractmethod
     def ins(self) -> int:
-        raise NotImplementedError
+        """Features read."""
 
     @property
+    @abstractmethod
     def outs(self) -> int:
-        raise NotImplementedError
+        """Features written."""
 
     def _check(self, outs: int) -> None:
         check_count("groups", self.groups)

@@ -8,6 +8,7 @@ so networks and threads may share them.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -44,7 +45,7 @@ _normalise = Kernel("neural_elements.normalise", 8)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Layer:
+class Layer(ABC):
     """What every layer is.
 
     Attributes:
@@ -55,9 +56,9 @@ class Layer:
     source: str | tuple[str, ...] = ""
     name: str = ""
 
+    @abstractmethod
     def shape(self, *shapes: Shape) -> Shape:
         """Return the frame that comes out of frames like these; raises KernelError where they do not fit."""
-        raise NotImplementedError
 
     def needs(self, shape: Shape) -> Needs:  # noqa: ARG002
         """Return what it must find around the frames it reads."""
@@ -71,9 +72,9 @@ class Layer:
         """Return floats it works in, for states and inputs; ``rows`` are channels times frames of a call."""
         return 0, 0
 
+    @abstractmethod
     def records(self, wires: Wires) -> Records:
         """Return its operations."""
-        raise NotImplementedError
 
     @property
     def parameters(self) -> int:

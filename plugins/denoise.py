@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated
 
-from ..host.contract.card import PluginCard, same_layout
+from ..host.contract.card import PluginCard
 from ..host.contract.hooks import hookimpl
-from ..host.contract.params import Params, param
+from ..host.contract.params import param
 from ..host.contract.ports import Port, Ports
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from ..host.contract.audio import Layout
+from .denoising.parameters import FilterParams, layouts_for, rates_for
 
 __all__ = ["DenoiseParams", "unbraid_cards", "unbraid_graphs"]
 
@@ -23,7 +19,7 @@ _PORTS = Ports(
 )
 
 
-class DenoiseParams(Params, frozen=True):
+class DenoiseParams(FilterParams, frozen=True):
     """Parameters of `denoise`."""
 
     model: Annotated[
@@ -34,29 +30,6 @@ class DenoiseParams(Params, frozen=True):
             fixed=True,
         ),
     ] = "default"
-    preset: Annotated[
-        Literal["speech-safe", "balanced", "aggressive"],
-        param("how much is risked for quiet: bends the gain, and sets how far it falls at most", fixed=True),
-    ] = "balanced"
-    strength: Annotated[float, param("from the input (0) to what the model makes of it (1)", ge=0, le=1)] = (
-        1.0
-    )
-    limit: Annotated[
-        float,
-        param("most by which anything is turned down, if less than the preset's", unit="dB", ge=0, le=100),
-    ] = 100.0
-
-
-def _layouts(params: DenoiseParams, inputs: Mapping[str, Layout]) -> dict[str, Layout]:
-    from .denoising.choice import check_model
-
-    if params.model not in {"default", "classical"}:
-        check_model(params.model, "denoise")  # what is not there is told before anything runs
-    return same_layout(_PORTS, inputs)
-
-
-def _rates(params: DenoiseParams) -> tuple[int, ...]:
-    return () if params.model == "classical" else (48000,)
 
 
 @hookimpl
@@ -72,9 +45,9 @@ def unbraid_cards() -> list[PluginCard]:
             factory="unbraid.plugins.denoising.choice:denoiser",
             params=DenoiseParams,
             ports=_PORTS,
-            layouts_for=_layouts,
+            layouts_for=layouts_for("denoise", _PORTS),
             residual="noise",
-            rates_for=_rates,
+            rates_for=rates_for,
         ),
     ]
 

@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated
 
-from ..host.contract.card import PluginCard, same_layout
+from ..host.contract.card import PluginCard
 from ..host.contract.hooks import hookimpl
-from ..host.contract.params import Params, param
+from ..host.contract.params import param
 from ..host.contract.ports import Port, Ports
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from ..host.contract.audio import Layout
+from .denoising.parameters import FilterParams, layouts_for, rates_for
 
 __all__ = ["WindParams", "unbraid_cards", "unbraid_graphs"]
 
 _PORTS = Ports((Port("in"),), (Port("clean", "the recording without wind"), Port("wind", "the wind")))
 
 
-class WindParams(Params, frozen=True):
+class WindParams(FilterParams, frozen=True):
     """Parameters of `wind`."""
 
     model: Annotated[
@@ -31,28 +27,6 @@ class WindParams(Params, frozen=True):
             fixed=True,
         ),
     ] = "default"
-    preset: Annotated[
-        Literal["speech-safe", "balanced", "aggressive"],
-        param("how much is risked for calm: bends the gain, and sets how far it falls at most", fixed=True),
-    ] = "balanced"
-    strength: Annotated[float, param("from the input (0) to what the model makes of it (1)", ge=0, le=1)] = (
-        1.0
-    )
-    limit: Annotated[
-        float, param("most by which wind is turned down, if less than the preset's", unit="dB", ge=0, le=100)
-    ] = 100.0
-
-
-def _layouts(params: WindParams, inputs: Mapping[str, Layout]) -> dict[str, Layout]:
-    from .denoising.choice import check_model
-
-    if params.model not in {"default", "classical"}:
-        check_model(params.model, "dewind")
-    return same_layout(_PORTS, inputs)
-
-
-def _rates(params: WindParams) -> tuple[int, ...]:
-    return () if params.model == "classical" else (48000,)
 
 
 @hookimpl
@@ -68,9 +42,9 @@ def unbraid_cards() -> list[PluginCard]:
             factory="unbraid.plugins.denoising.choice:wind_filter",
             params=WindParams,
             ports=_PORTS,
-            layouts_for=_layouts,
+            layouts_for=layouts_for("dewind", _PORTS),
             residual="wind",
-            rates_for=_rates,
+            rates_for=rates_for,
         ),
     ]
 

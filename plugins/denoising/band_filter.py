@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, TypeVar, cast
+from typing import TYPE_CHECKING, ClassVar, TypeVar
 
-from ...host.contract.params import Params
 from ...host.contract.stft_processor import StftProcessor
 from .bands import EDGES, FRAME, FULL_SCALE, HOP
 from .choice import card_of, shipped
-from .controls import LEARNT, Controls
+from .controls import LEARNT
 from .features import FLOOR, KEEP, LEVEL, SPREAD, START
+from .parameters import FilterParams
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["LearntDenoiser", "LearntWindFilter"]
 
-P = TypeVar("P", bound=Params)
+P = TypeVar("P", bound=FilterParams)
 
 #: Powers above this count as it: 40 dB over full scale, where nothing was learnt.
 _LOUDEST = 1e4
@@ -31,11 +31,7 @@ _MOST = 16  # channels of one network
 
 
 class _BandFilter(StftProcessor[P]):
-    """Runs a trained network at 48 kHz: every channel by itself, one frame of look-ahead.
-
-    Attributes:
-        params: need `controls.Controls`.
-    """
+    """Runs a trained network at 48 kHz: every channel by itself, one frame of look-ahead."""
 
     n_fft, hop = FRAME, HOP
     lookahead: ClassVar[int] = 1
@@ -51,7 +47,7 @@ class _BandFilter(StftProcessor[P]):
         """
         from ...host.models import load_tensors, load_weights
 
-        model = cast("Controls", self.params).model
+        model = self.params.model
         if model == "default":
             self._card, path = shipped(self.task)
             self._weights = load_tensors(path, "safetensors")
@@ -86,7 +82,7 @@ class _BandFilter(StftProcessor[P]):
         """Return the gains of the frames before these."""
         import numpy as np
 
-        controls = cast("Controls", self.params)
+        controls = self.params
         preset = LEARNT[controls.preset]
         levels = self._bands.levels(X)
         gains = np.concatenate([network.run(levels[group]) for group, network in self._groups])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     Singles = npt.NDArray[np.float32]
 
-__all__ = ["CLASSICAL", "ENGINES", "LEARNT", "Controls", "Preset", "applied"]
+__all__ = ["CLASSICAL", "ENGINES", "LEARNT", "Preset", "applied"]
 
 
 @dataclass(frozen=True)
@@ -48,26 +48,6 @@ ENGINES: Mapping[str, Preset] = {
     "balanced": Preset(exponent=1.0, limit=100.0),
     "aggressive": Preset(exponent=1.0, limit=100.0),
 }
-
-
-class Controls(Protocol):
-    """What the parameters of every node here have.
-
-    Attributes:
-        model: which gains.
-        preset: a name in `CLASSICAL`, `LEARNT` and `ENGINES`.
-        strength: 0 (untouched) to 1 (the model's full effect).
-        limit: most attenuation in dB, if less than the preset's.
-    """
-
-    @property
-    def model(self) -> str: ...  # noqa: D102
-    @property
-    def preset(self) -> str: ...  # noqa: D102
-    @property
-    def strength(self) -> float: ...  # noqa: D102
-    @property
-    def limit(self) -> float: ...  # noqa: D102
 
 
 def applied(

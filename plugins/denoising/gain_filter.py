@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, Protocol, TypeVar, cast
+from abc import abstractmethod
+from typing import TYPE_CHECKING, ClassVar, Protocol, TypeVar
 
-from ...host.contract.params import Params
 from ...host.contract.stft_processor import StftProcessor
 from .classical_noise import ClassicalNoise
 from .classical_wind import ClassicalWind
-from .controls import CLASSICAL, Controls, applied
+from .controls import CLASSICAL, applied
+from .parameters import FilterParams
 
 if TYPE_CHECKING:
     import numpy as np
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ClassicalDenoiser", "ClassicalWindFilter"]
 
-P = TypeVar("P", bound=Params)
+P = TypeVar("P", bound=FilterParams)
 
 
 class _Core(Protocol):
@@ -31,13 +32,13 @@ class _Core(Protocol):
 
 
 class _GainFilter(StftProcessor[P]):
-    """Runs a core's gains, as strong and as far down as the parameters say (`controls.Controls`)."""
+    """Runs a core's gains, as strong and as far down as the parameters say."""
 
     output: ClassVar[str]
 
+    @abstractmethod
     def core(self, channels: int, rate: int) -> _Core:
         """Return a fresh core."""
-        raise NotImplementedError
 
     def geometry(self, rate: int) -> tuple[int, int]:
         """Return the core's frames."""
@@ -54,7 +55,7 @@ class _GainFilter(StftProcessor[P]):
         import numpy as np
 
         gains = self._core.gains(np.ascontiguousarray(X))
-        controls = cast("Controls", self.params)
+        controls = self.params
         preset = CLASSICAL[controls.preset]
         limit = min(preset.limit, controls.limit)
         return {self.output: applied(gains, controls.strength, limit, exponent=preset.exponent, out=gains)}

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from ...host.contract.params import Params
 from .engine_package import EnginePackage
 from .frame_engine import FrameEngine
+from .parameters import FilterParams
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["RNNoise", "find_rnnoise"]
 
-P = TypeVar("P", bound=Params)
+P = TypeVar("P", bound=FilterParams)
 
 _PACKAGE = EnginePackage("rnnoise", "pyrnnoise", "0.4.5", "pip install --no-deps pyrnnoise==0.4.5")
 _LIBRARY = "pyrnnoise/librnnoise.so"
