@@ -17,8 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["BandLevels"]
 
-_levels, _spread = Kernel("band_levels.levels", 6), Kernel("band_levels.spread", 6)
-_DEEPEST = 300.0  # dB
+_levels, _spread = Kernel("band_levels.levels", 6), Kernel("band_levels.spread", 5)
 
 
 class BandLevels:
@@ -81,10 +80,9 @@ class BandLevels:
         )
         self._settings, self._start = np.array(values), check_number("start", start, -1e6, 1e6)
         self._mean = aligned((channels, self.bands), np.float64)
-        self._controls = np.zeros(3)
         tables = [address_of(table) for table in (self._edges, self._settings, self._mean)]
         self._header = np.array([channels, self.bins, self.bands, *tables], np.int64)
-        self._state = address_of(self._header)
+        self.state = address_of(self._header)
         self.reset()
 
     def reset(self) -> None:
@@ -118,32 +116,19 @@ class BandLevels:
                 "spectra must have the bins of a frame side by side; use numpy.ascontiguousarray"
             )
         out = aligned((self.channels, shape[1], 2 * self.bands))
-        _levels(self._state, address_of(spectra), *spectra.strides[:2], address_of(out), shape[1])
+        _levels(self.state, address_of(spectra), *spectra.strides[:2], address_of(out), shape[1])
         return out
 
-    def masks(
-        self,
-        gains: npt.NDArray[np.float32],
-        *,
-        exponent: float = 1.0,
-        limit: float = _DEEPEST,
-        strength: float = 1.0,
-    ) -> npt.NDArray[np.float32]:
-        """Return the gain of every bin: ``1 - strength (1 - max(gain^exponent, 10^(-limit / 20)))``.
+    def masks(self, gains: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        """Return the gain of every bin, float32 ``[channels, frames, bins]``, 1 below the first edge.
 
         Args:
             gains: float32 ``[channels, frames, bands * heads]``, 0 to 1. With two heads or more the first is
                 the gain of what shall stay and the second that of what shall go; the mean of the first and of
                 what the second leaves counts, because the two err in different places.
-            exponent: above 0.
-            limit: most attenuation, dB.
-            strength: 0 to 1.
-
-        Returns:
-            float32 ``[channels, frames, bins]``; bins below the first edge have a gain of 1.
 
         Raises:
-            KernelError: the array has another shape or type, or a control is out of its range.
+            KernelError: the array has another shape or type.
         """
         check_array("gains", gains, np.float32, (self.channels, None, None))
         heads, rest = divmod(gains.shape[2], self.bands)
@@ -151,14 +136,6 @@ class BandLevels:
             raise KernelError(
                 f"gains have {gains.shape[2]} values a frame, no multiple of {self.bands} bands"
             )
-        floor = 10 ** (-check_number("limit", limit, 0, _DEEPEST) / 20)
-        self._controls[:] = (
-            check_number("exponent", exponent, 1e-3, 1e3),
-            floor,
-            check_number("strength", strength, 0, 1),
-        )
         out = aligned((self.channels, gains.shape[1], self.bins))
-        out[..., : self._edges[0]] = 1
-        places = (address_of(gains), heads, address_of(out), gains.shape[1], address_of(self._controls))
-        _spread(self._state, *places)
+        _spread(self.state, address_of(gains), heads, address_of(out), gains.shape[1])
         return out

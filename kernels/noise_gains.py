@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["OmLsa", "OmLsaSettings"]
 
-_om_lsa = Kernel("noise_gains.om_lsa", 8)
+_om_lsa = Kernel("noise_gains.om_lsa", 4)
 _WIDEST = 62
 
 
@@ -111,6 +111,11 @@ class OmLsa:
         settings: constants; see `OmLsaSettings`.
         wide: neighbours on each side that tell, with a bin, whether speech may be around, 1 to 62; 500 Hz.
 
+    Attributes:
+        channels: of every call.
+        bins: of every frame.
+        state: address that goes with `function`.
+
     Raises:
         KernelError: an argument is out of its range.
 
@@ -123,19 +128,26 @@ class OmLsa:
     """
 
     def __init__(self, channels: int, bins: int, settings: OmLsaSettings, *, wide: int = 15) -> None:
-        self._channels = check_count("channels", channels, 1, 1 << 16)
-        self._bins = check_count("bins", bins, 1, 1 << 24)
+        self.channels = check_count("channels", channels, 1, 1 << 16)
+        self.bins = check_count("bins", bins, 1, 1 << 24)
         self._settings = settings.values
         self._header = np.array([channels, bins, check_count("wide", wide, 1, _WIDEST)], np.int64)
-        self._state = aligned((self._channels, 8 + 6 * self._bins), np.float64)
-        self._scratch = aligned(3 * self._bins + 129 + 8, np.float64)
-        self._fixed = [address_of(a) for a in (self._header, self._state, self._settings, self._scratch)]
+        self._state = aligned((self.channels, 8 + 6 * self.bins), np.float64)
+        self._scratch = aligned(3 * self.bins + 129 + 8, np.float64)
+        memory = (self._header, self._state, self._settings, self._scratch)
+        self._table = np.array([0, *(address_of(a) for a in memory)], np.int64)
+        self.state = address_of(self._table)
         self.reset()
+
+    @property
+    def function(self) -> int:
+        """The address of the compiled rule, for `GainStream`."""
+        return _om_lsa.address
 
     def reset(self) -> None:
         """Forget every frame."""
         self._state[:] = 0
-        self._state[:, 8 : 8 + self._bins] = 1e-30
+        self._state[:, 8 : 8 + self.bins] = 1e-30
 
     def process(
         self,
@@ -154,10 +166,11 @@ class OmLsa:
         Raises:
             KernelError: an array does not fit.
         """
-        check_array("spectra", spectra, np.complex64, (self._channels, None, self._bins))
+        check_array("spectra", spectra, np.complex64, (self.channels, None, self.bins))
         out = check_output("out", out, spectra.shape, spectra)
         if noise is not None:
             check_output("noise", noise, spectra.shape, spectra, out)
-        told = 0 if noise is None else address_of(noise)
-        _om_lsa(address_of(spectra), address_of(out), told, spectra.shape[1], *self._fixed)
+        self._table[0] = 0 if noise is None else address_of(noise)
+        _om_lsa(self.state, address_of(spectra), address_of(out), spectra.shape[1])
+        self._table[0] = 0
         return out

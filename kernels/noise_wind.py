@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
 __all__ = ["WindGains", "WindTables", "wind_settings"]
 
-_wind = Kernel("noise_wind.wind", 9)
+_wind = Kernel("noise_wind.wind", 4)
 # Of `code.noise_wind`: float64 of a channel before its rows, and where two of its scalars are.
 _STATE, _FILLED = 96, (1, 2, 10)
 _LEVEL = 11
@@ -166,6 +166,11 @@ class WindGains:
         tables: of the frames.
         hop_seconds: time between frames.
 
+    Attributes:
+        channels: of every call.
+        bins: of every frame.
+        state: address that goes with `function`.
+
     Raises:
         KernelError: an argument is out of its range.
 
@@ -176,7 +181,7 @@ class WindGains:
     """
 
     def __init__(self, channels: int, tables: WindTables, hop_seconds: float) -> None:
-        self._channels, self._bins = check_count("channels", channels, 1, 1 << 16), tables.bins
+        self.channels, self.bins = check_count("channels", channels, 1, 1 << 16), tables.bins
         bands, n = len(tables.usual), tables.bins
         self._bands, self._settings = bands, wind_settings(hop_seconds)
         rows = (tables.hz, tables.steepest, tables.part, tables.cut, tables.over, tables.fade)
@@ -184,15 +189,21 @@ class WindGains:
         self._usual = tables.usual
         compared = tables.compared if channels > 1 else 0
         size = -(-(_STATE + bands + 2 * n + 4 * compared) // 8) * 8
-        self._state = aligned((self._channels, size), np.float64)
+        self._state = aligned((self.channels, size), np.float64)
         self._scratch = aligned(2 * n + 2 * bands, np.float64)
         self._indices = tables.starts.copy(), tables.left.copy()
-        places = [self._channels, n, *tables.fill, tables.low, tables.gust, tables.paired, bands, compared]
+        places = [self.channels, n, *tables.fill, tables.low, tables.gust, tables.paired, bands, compared]
         places += [*(address_of(a) for a in self._indices), size]
         self._header = np.array(places, np.int64)
         memory = (self._header, self._state, self._tables, self._settings, self._scratch)
-        self._fixed = [address_of(a) for a in memory]
+        self._table = np.array([0, *(address_of(a) for a in memory)], np.int64)
+        self.state = address_of(self._table)
         self.reset()
+
+    @property
+    def function(self) -> int:
+        """The address of the compiled rule, for `GainStream`."""
+        return _wind.address
 
     def reset(self) -> None:
         """Forget every frame, and the shape of the wind."""
@@ -202,7 +213,7 @@ class WindGains:
         self._state[:, _LEVEL] = np.log(_POWER_MIN)
         self._state[:, _STATE:first] = self._usual
         self._state[:, first:] = _POWER_MIN
-        self._state[:, first + 2 * self._bins :] = 0
+        self._state[:, first + 2 * self.bins :] = 0
 
     def process(
         self,
@@ -223,11 +234,12 @@ class WindGains:
         Raises:
             KernelError: an array does not fit, or the strength is out of its range.
         """
-        check_array("spectra", spectra, np.complex64, (self._channels, None, self._bins))
+        check_array("spectra", spectra, np.complex64, (self.channels, None, self.bins))
         out = check_output("out", out, spectra.shape, spectra)
         if evidence is not None:
             check_output("evidence", evidence, spectra.shape[:2], spectra, out)
         self._settings[-1] = check_number("strength", strength, 0, 4)
-        told = 0 if evidence is None else address_of(evidence)
-        _wind(address_of(spectra), address_of(out), told, spectra.shape[1], *self._fixed)
+        self._table[0] = 0 if evidence is None else address_of(evidence)
+        _wind(self.state, address_of(spectra), address_of(out), spectra.shape[1])
+        self._table[0] = 0
         return out

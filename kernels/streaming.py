@@ -98,6 +98,7 @@ class StreamingStft:
 
     Attributes:
         latency: samples by which the output is late, ``n_fft - 1 + lookahead * hop``.
+        state: address of the stream's job, for compiled code.
 
     Raises:
         KernelError: an argument cannot be, or window and hop cannot reconstruct.
@@ -144,7 +145,7 @@ class StreamingStft:
         self.channels, self.stems, self.max_block, self.bins = channels, stems, max_block, self._stream.bins
         self._spectra = aligned((channels, frames, self.bins), np.complex64)
         self._place = (address_of(self._spectra), *self._spectra.strides[:2])
-        self._state = address_of(self._stream.job)
+        self.state = address_of(self._stream.job)
         self._analyse, self._synthesise, self._emit = _analyse.function, _synthesise.function, _emit.function
         self._rows = range(stems)
         self._frames = self._samples = 0
@@ -154,6 +155,11 @@ class StreamingStft:
         """Forget the signal."""
         self._stream.reset()
         self._frames = self._samples = 0
+
+    @property
+    def samples_done(self) -> int:
+        """The number of samples taken so far."""
+        return int(self._stream.job[at.TAKEN])
 
     @property
     def frames_done(self) -> int:
@@ -175,7 +181,7 @@ class StreamingStft:
         n = self._check("block", block)
         if n > self.max_block:
             raise KernelError(f"block has {n} samples, max_block is {self.max_block}")
-        self._frames = self._analyse(self._state, pointer_to(block), block.strides[0], n, *self._place)
+        self._frames = self._analyse(self.state, pointer_to(block), block.strides[0], n, *self._place)
         self._samples = n
         return self._spectra[:, : self._frames]
 
@@ -201,7 +207,7 @@ class StreamingStft:
             return
         if masks.strides[2] != masks.itemsize:
             raise KernelError("masks must have the bins of a frame side by side; use numpy.ascontiguousarray")
-        self._synthesise(self._state, row, pointer_to(masks), *masks.strides[:2])
+        self._synthesise(self.state, row, pointer_to(masks), *masks.strides[:2])
 
     def pull(self, stem: int, out: npt.NDArray[np.float32]) -> None:
         """Fill ``out``, of the last block's shape, with the samples of a stem that leave with it.
@@ -211,7 +217,7 @@ class StreamingStft:
         """
         if self._check("out", out) != self._samples or not out.flags.writeable:
             raise KernelError(f"out must be writable with the {self._samples} samples of the last block")
-        self._emit(self._state, self._stem(stem), pointer_to(out), out.strides[0], self._samples)
+        self._emit(self.state, self._stem(stem), pointer_to(out), out.strides[0], self._samples)
 
     def _stem(self, stem: int) -> int:
         if stem not in self._rows:

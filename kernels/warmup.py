@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["LENGTHS", "warm_up"]
 
 #: The frame lengths that audio uses most; others are compiled when they are first asked for.
-LENGTHS = (441, 480, 512, 882, 960, 1024, 1920, 2048, 4096, 6144, 8192)
+LENGTHS = (441, 480, 512, 882, 960, 1024, 1344, 1440, 1920, 2048, 4096, 6144, 8192)
 
 
 def warm_up(lengths: Iterable[int] = LENGTHS) -> Iterator[tuple[Kernel, bool]]:

@@ -1,4 +1,4 @@
-"""The classical denoiser's promises, and those of the controls that every denoiser shares."""
+"""The classical denoiser's promises; for its controls see `test_kernels_gain_stream`."""
 
 from __future__ import annotations
 
@@ -12,8 +12,7 @@ from unbraid.kernels import masked_roundtrip, stft
 from unbraid.kernels.errors import KernelError
 from unbraid.kernels.noise_gains import OmLsa, OmLsaSettings
 from unbraid.kernels.reference import noise_gains as reference
-from unbraid.plugins.denoising.classical_noise import ClassicalNoise, frame_size
-from unbraid.plugins.denoising.controls import CLASSICAL, applied
+from unbraid.plugins.denoising.classical_noise import frame_size, noise_rule
 
 RATE = 48000
 N_FFT, HOP = frame_size(RATE)
@@ -49,7 +48,7 @@ def spectra(x: Signal) -> npt.NDArray[np.complex64]:
 
 
 def denoise(x: Signal) -> Signal:
-    gains = ClassicalNoise(x.shape[0], RATE).gains(spectra(x))
+    gains = noise_rule(x.shape[0], RATE).process(spectra(x))
     return masked_roundtrip(x, gains, N_FFT, HOP, window="root_hann", framing="stream")
 
 
@@ -108,7 +107,7 @@ def disturbances() -> dict[str, Signal]:
 def test_a_second_after_a_disturbance_noise_is_down_again(name: str) -> None:
     noise = hiss(5.5)
     noise[0, 2 * RATE : 3 * RATE] = disturbances()[name]
-    gains = ClassicalNoise(1, RATE).gains(spectra(noise))
+    gains = noise_rule(1, RATE).process(spectra(noise))
     assert np.isfinite(gains).all()
     assert gains.min() >= 0
     assert gains.max() <= 1
@@ -120,14 +119,14 @@ def test_a_second_after_a_disturbance_noise_is_down_again(name: str) -> None:
 def test_noise_that_jumps_and_stays_is_followed_within_a_second(decibels: float) -> None:
     noise = hiss(5)
     noise[:, 2 * RATE :] *= np.float32(10 ** (decibels / 20))
-    gains = ClassicalNoise(1, RATE).gains(spectra(noise))
+    gains = noise_rule(1, RATE).process(spectra(noise))
     assert rms(gains[0, (3 * RATE + N_FFT) // HOP :]) < 0.1
 
 
 def test_noise_that_is_known_stays_known_over_digital_silence() -> None:
     noise = hiss(4)
     noise[0, 2 * RATE : 3 * RATE] = 0
-    gains = ClassicalNoise(1, RATE).gains(spectra(noise))
+    gains = noise_rule(1, RATE).process(spectra(noise))
     first = (3 * RATE + N_FFT) // HOP
     assert rms(gains[0, first : first + 20]) < 0.1
 
@@ -172,33 +171,3 @@ def test_settings_out_of_range_are_refused() -> None:
         OmLsa(1, 65, OmLsaSettings(100), wide=63)
     with pytest.raises(KernelError, match="spectra must be complex64"):
         OmLsa(1, 65, OmLsaSettings(100)).process(np.zeros((1, 3, 64), np.complex64))
-
-
-# Controls
-
-
-def test_no_strength_is_untouched_and_full_strength_stops_at_the_limit() -> None:
-    gain = np.linspace(0, 1, 101, dtype=np.float32)
-    assert np.array_equal(applied(gain, 0.0), np.ones_like(gain))
-    np.testing.assert_allclose(applied(gain, 1.0, 20.0), np.maximum(gain, 0.1), atol=1e-7)
-    np.testing.assert_allclose(applied(gain, 0.5, 100.0), 1 - 0.5 * (1 - np.maximum(gain, 1e-5)), atol=1e-7)
-    assert np.array_equal(applied(gain, 1.0, 0.0), np.ones_like(gain))
-
-
-def test_controls_may_change_from_frame_to_frame() -> None:
-    gain = np.full((2, 3, 5), 0.01, np.float32)
-    limit = np.array([[0], [20], [40]], np.float32)
-    strength = np.array([[1], [1], [0.5]], np.float32)
-    got = applied(gain, strength, limit)
-    np.testing.assert_allclose(got[0, :, 0], [1, 0.1, 0.505], rtol=1e-6)
-
-
-def test_presets_go_from_gentle_to_hard() -> None:
-    gain = np.linspace(0, 1, 11, dtype=np.float32)
-    curves = [
-        applied(gain, limit=preset.limit, exponent=preset.exponent)
-        for preset in (CLASSICAL["speech-safe"], CLASSICAL["balanced"], CLASSICAL["aggressive"])
-    ]
-    assert (curves[0] >= curves[1]).all()
-    assert (curves[1] >= curves[2]).all()
-    assert all(curve[-1] == 1 for curve in curves)

@@ -12,7 +12,7 @@ from unbraid.kernels import masked_roundtrip, stft
 from unbraid.kernels.errors import KernelError
 from unbraid.kernels.noise_wind import WindGains, WindTables, wind_settings
 from unbraid.kernels.reference.noise_wind import wind_gains
-from unbraid.plugins.denoising.classical_wind import ClassicalWind
+from unbraid.plugins.denoising.classical_wind import wind_rule
 from unbraid.plugins.denoising.recipe.gusts import simulate_wind
 
 RATE, N_FFT, HOP = 48000, 2048, 512
@@ -51,7 +51,7 @@ def spectra(x: Signal) -> npt.NDArray[np.complex64]:
 
 
 def dewind(x: Signal) -> Signal:
-    gains = ClassicalWind(x.shape[0], RATE).gains(spectra(x))
+    gains = wind_rule(x.shape[0], RATE).process(spectra(x))
     return masked_roundtrip(x, gains, N_FFT, HOP, window="root_hann", framing="stream")
 
 
@@ -99,10 +99,10 @@ def test_a_second_channel_that_tells_nothing_changes_nothing(beside: str) -> Non
 
 def test_a_broken_frame_passes_and_is_over() -> None:
     X = spectra(winds(3, 1, 50))
-    whole = ClassicalWind(1, RATE).gains(X)
+    whole = wind_rule(1, RATE).process(X)
     broken = X.copy()
     broken[:, 100:103] = np.nan
-    gains = ClassicalWind(1, RATE).gains(broken)
+    gains = wind_rule(1, RATE).process(broken)
     assert np.isfinite(gains).all()
     assert 0 <= gains.min() <= gains.max() <= 1
     assert rms(gains[:, 200:] - whole[:, 200:]) < 0.05

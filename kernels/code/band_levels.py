@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from .memory import f32, f64, i64, inline
-from .noise_functions import exponential, logarithm
+from .memory import call_step, f32, f64, i64, inline
+from .noise_functions import logarithm
 
-__all__ = ["levels", "spread"]
+__all__ = ["gains", "levels", "spread"]
 
 _DECIBELS = 4.342944819032518  # 10 / ln 10
 
@@ -28,7 +28,8 @@ def _band(x: Any, first: Any, last: Any, most: Any) -> Any:
     return total if total < most else most  # noqa: FURB136 - min would let NaN through
 
 
-def levels(state: Any, x: Any, x_channel: Any, x_frame: Any, out: Any, frames: Any) -> Any:
+@inline
+def _levels(state: Any, x: Any, x_channel: Any, x_frame: Any, out: Any, frames: Any) -> Any:
     """Write each band's level and how far it is above its mean, side by side, for so many frames."""
     head = i64(state, 6)
     channels, bands = head[0], head[2]
@@ -55,22 +56,54 @@ def levels(state: Any, x: Any, x_channel: Any, x_frame: Any, out: Any, frames: A
     return 0
 
 
-def spread(state: Any, gains: Any, heads: Any, out: Any, frames: Any, controls: Any) -> Any:
-    """Write the gain of every bin: bent, no less than the floor, and as strong as asked."""
+@inline
+def _spread(state: Any, gains: Any, heads: Any, out: Any, frames: Any) -> Any:
+    """Write the gain of every bin: its band's, or the mean of what two heads say; 1 below the bands."""
     head = i64(state, 6)
     channels, bins, bands = head[0], head[1], head[2]
-    edges, control = i64(head[3], bands + 1), f64(controls, 3)
-    exponent, floor, strength = control[0], control[1], control[2]
+    edges = i64(head[3], bands + 1)
     for row in range(channels * frames):
         given = f32(gains + 4 * row * bands * heads, bands * heads)
         made = f32(out + 4 * row * bins, bins)
+        for k in range(edges[0]):
+            made[k] = np.float32(1)
         for b in range(bands):
-            gain = np.float64(given[b * heads])
+            value = given[b * heads]
             if heads > 1:
-                gain = 0.5 * (gain + 1.0 - np.float64(given[b * heads + 1]))
-            if exponent != 1.0:
-                gain = exponential(exponent * logarithm(max(gain, 1e-100)))
-            value = np.float32(1.0 - strength * (1.0 - max(gain, floor)))
+                value = np.float32(0.5) * (value + (np.float32(1) - given[b * heads + 1]))
             for k in range(edges[b], edges[b + 1]):
                 made[k] = value
     return 0
+
+
+def levels(state: Any, x: Any, x_channel: Any, x_frame: Any, out: Any, frames: Any) -> Any:
+    """Write levels; see `kernels.band_levels`."""
+    return _levels(state, x, x_channel, x_frame, out, frames)
+
+
+def spread(state: Any, gains: Any, heads: Any, out: Any, frames: Any) -> Any:
+    """Write masks; see `kernels.band_levels`."""
+    return _spread(state, gains, heads, out, frames)
+
+
+def gains(state: Any, x: Any, out: Any, frames: Any) -> Any:
+    """Gains of complex64 spectra ``x [channels, frames, bins]`` into float32 ``out``, alike; 0.
+
+    ``state``: int64: address of the state above, how many networks, values they give for a band, address of
+    room for what they hear and for what they give, float32; then for each network its function, its state
+    and its channels.
+    """
+    head = i64(state, 5)
+    bins, bands = i64(head[0], 6)[1], i64(head[0], 6)[2]
+    width = 4 * bands * head[2]
+    heard, given = head[3], head[4]
+    _levels(head[0], x, 8 * bins * frames, 8 * bins, heard, frames)
+    for k in range(head[1]):
+        network = i64(state + 8 * (5 + 3 * k), 3)
+        rows = network[2] * frames
+        call_step(
+            network[0], network[1], heard, 8 * bands * frames, 8 * bands, given, width * frames, width, frames
+        )
+        heard += 8 * bands * rows
+        given += width * rows
+    return _spread(head[0], head[4], head[2], out, frames)

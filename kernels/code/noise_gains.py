@@ -162,22 +162,22 @@ def _gain(rows: Any, scratch: Any, out: Any, n: Any, constants: Any) -> Any:
     return 0
 
 
-def om_lsa(
-    x: Any, out: Any, noise: Any, frames: Any, header: Any, state: Any, setting: Any, scratch: Any
-) -> Any:
+def om_lsa(state: Any, x: Any, out: Any, frames: Any) -> Any:
     """Gains of complex64 spectra ``x [channels, frames, bins]`` into float32 ``out``, alike.
 
-    ``noise``: where the noise power goes too, float32, or 0. ``header``: int64 channels, bins, neighbours on
-    each side. ``setting``: twelve float64: how much of the noise stays, and of the smoothed power, a priori
-    SNR of speech, how far the least smoothed power may stand above noise, weight of the frame before, least
-    a priori SNR, how much of its average stays, where presence begins and how steeply it rises with it,
-    highest a priori absence, log of the lowest gain, frames of a stretch. ``scratch``: three rows and 129
-    values.
+    A state is five addresses. Where the noise power goes too, float32, or 0. Header: int64 channels, bins,
+    neighbours on each side. The channels' past. Setting: twelve float64: how much of the noise stays, and of
+    the smoothed power, a priori SNR of speech, how far the least smoothed power may stand above noise, weight
+    of the frame before, least a priori SNR, how much of its average stays, where presence begins and how
+    steeply it rises with it, highest a priori absence, log of the lowest gain, frames of a stretch. Scratch:
+    three rows and 129 values.
     """
-    places = i64(header, 3)
+    table = i64(state, 5)
+    noise, past, setting, scratch = table[0], table[2], table[3], table[4]
+    places = i64(table[1], 3)
     channels, n, wide = places[0], places[1], places[2]
     for c in range(channels):
-        seen, rows = f64(state + 8 * c * (8 + 6 * n), 1), state + 8 * c * (8 + 6 * n) + 64
+        seen, rows = f64(past + 8 * c * (8 + 6 * n), 1), past + 8 * c * (8 + 6 * n) + 64
         for t in range(frames):
             at = c * frames + t
             power = _power(x + 8 * at * n, rows, scratch, n)

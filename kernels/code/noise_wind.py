@@ -303,18 +303,18 @@ def _together(  # noqa: PLR0913, PLR0917 - addresses, as all here
     return 0
 
 
-def wind(  # noqa: PLR0913, PLR0917 - addresses, as all here
-    x: Any, out: Any, told: Any, frames: Any, header: Any, state: Any, tables: Any, setting: Any, scratch: Any
-) -> Any:
+def wind(rule: Any, x: Any, out: Any, frames: Any) -> Any:
     """Gains of complex64 spectra ``x [channels, frames, bins]`` into float32 ``out``, alike.
 
-    ``told``: where the evidence goes, float32 ``[channels, frames]``, or 0. ``header``: int64 channels, bins,
-    first and last bin of the fill, last of the centroid, gust bands, gust bins, bands, bins compared between
-    channels, addresses of the bands' first bins and of each bin's band, float64 of a channel's state.
-    ``tables``: rows of a value a bin: Hz, steepest wind, place between two bands, fall above the last, over-
-    subtraction, weight of the comparison; then the bands' usual shape and bias. ``scratch``: two rows and two
-    values a band.
+    A rule is six addresses. Where the evidence goes, float32 ``[channels, frames]``, or 0. Header: int64
+    channels, bins, first and last bin of the fill, last of the centroid, gust bands, gust bins, bands, bins
+    compared between channels, addresses of the bands' first bins and of each bin's band, float64 of a
+    channel's state. The channels' states. Tables: rows of a value a bin: Hz, steepest wind, place between two
+    bands, fall above the last, over-subtraction, weight of the comparison; then the bands' usual shape and
+    bias. Setting: see `kernels.noise_wind`. Scratch: two rows and two values a band.
     """
+    table = i64(rule, 6)
+    told, header, state, tables, setting, scratch = table[0], table[1], table[2], table[3], table[4], table[5]
     places, numbers = i64(header, 12), f64(setting, 14)
     channels, n, bands, size = places[0], places[1], places[7], places[11]
     for t in range(frames):

@@ -37,11 +37,22 @@ from .memory import call_mask, i64, inline
 from .steps import add, apart, forward, mask, sort, work_size
 from .sums import copy, zero
 
-__all__ = ["analyse", "emit", "node", "process", "synthesise"]
+__all__ = [
+    "analyse",
+    "emit",
+    "finish",
+    "give",
+    "keep",
+    "make_room",
+    "node",
+    "process",
+    "synthesise",
+    "transform",
+]
 
 
 @inline
-def _make_room(address: Any, n: Any) -> None:
+def make_room(address: Any, n: Any) -> None:
     """Move the memories to their fronts if ``n`` more samples do not fit."""
     job = i64(address, FIELDS)
     taken, length, done = job[TAKEN], job[LENGTH], job[DONE] * job[HOP]
@@ -65,7 +76,8 @@ def _make_room(address: Any, n: Any) -> None:
 
 
 @inline
-def _keep(address: Any, channel: Any, x: Any, n: Any) -> None:
+def keep(address: Any, channel: Any, x: Any, n: Any) -> None:
+    """Remember ``n`` samples of a channel, for which `make_room` has made room."""
     job = i64(address, FIELDS)
     at = channel * job[HISTORY_SIZE] + job[TAKEN] - job[HISTORY_FROM]
     copy(x, job[HISTORY] + 4 * at, n)
@@ -90,7 +102,7 @@ def _back(address: Any, k: Any, row: Any, n: Any, work: Any) -> None:
 
 
 @inline
-def _give(address: Any, row: Any, out: Any, n: Any, end: Any) -> None:
+def give(address: Any, row: Any, out: Any, n: Any, end: Any) -> None:
     """Write the ``n`` samples that leave while samples up to ``end`` come in."""
     job = i64(address, FIELDS)
     late = job[LENGTH] - 1 + job[LOOKAHEAD] * job[HOP]
@@ -98,14 +110,12 @@ def _give(address: Any, row: Any, out: Any, n: Any, end: Any) -> None:
     copy(job[SUMS] + 4 * at, out, n)
 
 
-def analyse(address: Any, x: Any, stride: Any, n: Any, out: Any, out_channel: Any, out_frame: Any) -> Any:
-    """Take ``n`` samples a channel; write the spectra of the frames they complete; how many."""
+@inline
+def transform(address: Any, n: Any, out: Any, out_channel: Any, out_frame: Any) -> Any:
+    """Write the spectra of the frames that ``n`` samples complete which were just kept; how many."""
     job = i64(address, FIELDS)
     channels, size = job[CHANNELS], work_size(address)
     pairs = (channels + 1) // 2
-    _make_room(address, n)
-    for c in range(channels):
-        _keep(address, c, x + c * stride, n)
     job[TAKEN] += n
     first, ahead, room = job[DONE], job[LOOKAHEAD], pairs * size
     # The frames that are still to be finished lie before the new ones.
@@ -121,7 +131,16 @@ def analyse(address: Any, x: Any, stride: Any, n: Any, out: Any, out_channel: An
     return job[PENDING]
 
 
-def synthesise(address: Any, stem: Any, masks: Any, mask_channel: Any, mask_frame: Any) -> Any:
+def analyse(address: Any, x: Any, stride: Any, n: Any, out: Any, out_channel: Any, out_frame: Any) -> Any:
+    """Take ``n`` samples a channel; write the spectra of the frames they complete; how many."""
+    make_room(address, n)
+    for c in range(i64(address, FIELDS)[CHANNELS]):
+        keep(address, c, x + c * stride, n)
+    return transform(address, n, out, out_channel, out_frame)
+
+
+@inline
+def finish(address: Any, stem: Any, masks: Any, mask_channel: Any, mask_frame: Any) -> Any:
     """Mask as many frames as the last `analyse` gave, LOOKAHEAD before them, and add them to a stem."""
     job = i64(address, FIELDS)
     channels, size = job[CHANNELS], work_size(address)
@@ -135,11 +154,16 @@ def synthesise(address: Any, stem: Any, masks: Any, mask_channel: Any, mask_fram
     return 0
 
 
+def synthesise(address: Any, stem: Any, masks: Any, mask_channel: Any, mask_frame: Any) -> Any:
+    """Mask the last frames and add them to a stem; see `finish`."""
+    return finish(address, stem, masks, mask_channel, mask_frame)
+
+
 def emit(address: Any, stem: Any, out: Any, stride: Any, n: Any) -> Any:
     """Write the ``n`` samples of a stem that leave with the ``n`` last taken."""
     job = i64(address, FIELDS)
     for c in range(job[CHANNELS]):
-        _give(address, stem * job[CHANNELS] + c, out + c * stride, n, job[TAKEN])
+        give(address, stem * job[CHANNELS] + c, out + c * stride, n, job[TAKEN])
     return 0
 
 
@@ -184,14 +208,14 @@ def node(address: Any, ins: Any, outs: Any, n: Any) -> Any:
     sources, sinks = i64(ins, channels), i64(outs, rows)
     while at < n:
         m = min(n - at, job[HOP] - job[TAKEN] % job[HOP])
-        _make_room(address, m)
+        make_room(address, m)
         for c in range(channels):
-            _keep(address, c, sources[c] + 4 * at, m)
+            keep(address, c, sources[c] + 4 * at, m)
         code = _advance(address, m)
         if code != 0:
             return code
         for row in range(rows):
-            _give(address, row, sinks[row] + 4 * at, m, job[TAKEN])
+            give(address, row, sinks[row] + 4 * at, m, job[TAKEN])
         at += m
     return 0
 
@@ -201,13 +225,13 @@ def process(address: Any, x: Any, x_stride: Any, out: Any, out_stride: Any, n: A
     job, at = i64(address, FIELDS), 0
     while at < n:
         m = min(n - at, job[HOP] - job[TAKEN] % job[HOP])
-        _make_room(address, m)
+        make_room(address, m)
         for c in range(job[CHANNELS]):
-            _keep(address, c, x + x_stride * c + 4 * at, m)
+            keep(address, c, x + x_stride * c + 4 * at, m)
         code = _advance(address, m)
         if code != 0:
             return code
         for row in range(job[STEMS] * job[CHANNELS]):
-            _give(address, row, out + out_stride * row + 4 * at, m, job[TAKEN])
+            give(address, row, out + out_stride * row + 4 * at, m, job[TAKEN])
         at += m
     return 0

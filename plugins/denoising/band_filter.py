@@ -1,25 +1,22 @@
-"""`BandFilter`: a network's gains in bands, applied to the spectrum one frame later."""
+"""Nodes around trained networks: their gains in bands, applied to the spectrum one frame later."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar, TypeVar
 
-from ...host.contract.stft_processor import StftProcessor
 from .bands import EDGES, FRAME, FULL_SCALE, HOP
 from .choice import card_of, shipped
 from .controls import LEARNT
 from .features import FLOOR, KEEP, LEVEL, SPREAD, START
+from .gain_node import GainNode
 from .parameters import FilterParams
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    import numpy as np
-    import numpy.typing as npt
-
     from ...host.contract.audio import Spec
-
-    Array = npt.NDArray[np.float32]
+    from ...kernels.gain_stream import GainRule
+    from .controls import Preset
 
 __all__ = ["LearntDenoiser", "LearntWindFilter"]
 
@@ -30,13 +27,12 @@ _LOUDEST = 1e4
 _MOST = 16  # channels of one network
 
 
-class _BandFilter(StftProcessor[P]):
+class _BandFilter(GainNode[P]):
     """Runs a trained network at 48 kHz: every channel by itself, one frame of look-ahead."""
 
-    n_fft, hop = FRAME, HOP
+    presets: ClassVar[Mapping[str, Preset]] = LEARNT
     lookahead: ClassVar[int] = 1
 
-    output: ClassVar[str]
     task: ClassVar[str]
 
     def prepare(self, spec: Spec) -> None:
@@ -55,19 +51,19 @@ class _BandFilter(StftProcessor[P]):
             self._card, self._weights = model, load_weights(card_of(model, self.task))
         super().prepare(spec)
 
-    def start(self, spec: Spec) -> None:
-        """Forget the noise, and what was said."""
+    def frames(self, rate: int) -> tuple[int, int]:  # noqa: ARG002 - the card lets the host resample
+        """Return what the networks were trained with."""
+        return FRAME, HOP
+
+    def rule(self, channels: int, rate: int) -> GainRule:  # noqa: ARG002
+        """Return networks for so many channels, with their ears."""
+        from ...kernels.band_gains import BandGains
         from ...kernels.band_levels import BandLevels
         from .band_network import band_network
 
-        (layout,) = spec.inputs.values()
-        # One network takes a few channels.
-        groups = [range(layout.channels)[k : k + _MOST] for k in range(0, layout.channels, _MOST)]
-        self._groups = [
-            (slice(group.start, group.stop), band_network(self._weights, len(group))) for group in groups
-        ]
-        self._bands = BandLevels(
-            layout.channels,
+        groups = [min(_MOST, channels - first) for first in range(0, channels, _MOST)]
+        levels = BandLevels(
+            channels,
             EDGES,
             scale=1 / FULL_SCALE,
             floor=FLOOR,
@@ -77,18 +73,7 @@ class _BandFilter(StftProcessor[P]):
             unit=SPREAD,
             most=_LOUDEST * FULL_SCALE,
         )
-
-    def masks(self, X: npt.NDArray[np.complex64]) -> Mapping[str, Array]:
-        """Return the gains of the frames before these."""
-        import numpy as np
-
-        controls = self.params
-        preset = LEARNT[controls.preset]
-        levels = self._bands.levels(X)
-        gains = np.concatenate([network.run(levels[group]) for group, network in self._groups])
-        limit = min(preset.limit, controls.limit)
-        masks = self._bands.masks(gains, exponent=preset.exponent, limit=limit, strength=controls.strength)
-        return {self.output: masks}
+        return BandGains(levels, [band_network(self._weights, count) for count in groups])
 
     def findings(self) -> Mapping[str, float | str]:
         """Return the model with its licences."""
@@ -100,10 +85,10 @@ class _BandFilter(StftProcessor[P]):
 class LearntDenoiser(_BandFilter[P]):
     """Noise off speech by a network."""
 
-    output, task = "speech", "denoise"
+    task = "denoise"
 
 
 class LearntWindFilter(_BandFilter[P]):
     """Wind off a recording by a network."""
 
-    output, task = "clean", "dewind"
+    task = "dewind"

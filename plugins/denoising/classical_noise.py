@@ -2,15 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from ...kernels.noise_gains import OmLsa, OmLsaSettings
 
-if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
-
-__all__ = ["ClassicalNoise", "frame_size"]
+__all__ = ["frame_size", "noise_rule"]
 
 _FRAME_SECONDS = 0.03
 _WIDE_HZ = 500.0
@@ -37,41 +31,15 @@ def _is_smooth(n: int) -> bool:
     return n == 1
 
 
-class ClassicalNoise:
-    """Gains that take noise off speech, each channel on its own, frame by frame without look-ahead.
+def noise_rule(channels: int, rate: int) -> OmLsa:
+    """Return the rule of `kernels.noise_gains` for frames of `frame_size`, each channel on its own.
 
-    The method is that of `kernels.noise_gains`. Frames are those of `frame_size`, so at 48 kHz the output of
-    overlap-add is 1439 samples (30 ms) late.
-
-    Args:
-        channels: rows of every call.
-        rate: samples per second.
-
-    Attributes:
-        n_fft: samples in a frame.
-        hop: samples between frames.
+    At 48 kHz the output of overlap-add is 1439 samples (30 ms) late.
 
     Example:
-        >>> import numpy as np
-        >>> core = ClassicalNoise(channels=2, rate=48000)
-        >>> core.gains(np.zeros((2, 5, core.n_fft // 2 + 1), np.complex64)).shape
-        (2, 5, 721)
+        >>> noise_rule(channels=2, rate=48000).bins
+        721
     """
-
-    def __init__(self, channels: int, rate: int) -> None:
-        self.n_fft, self.hop = frame_size(rate)
-        wide = max(1, min(62, round(_WIDE_HZ * self.n_fft / rate)))
-        settings = OmLsaSettings(rate / self.hop)
-        self._rule = OmLsa(channels, self.n_fft // 2 + 1, settings, wide=wide)
-
-    def reset(self) -> None:
-        """Forget the signal."""
-        self._rule.reset()
-
-    def gains(self, X: npt.NDArray[np.complex64]) -> npt.NDArray[np.float32]:
-        """Return the gains of the next frames, 0.01 to 1, unlimited by any control.
-
-        Args:
-            X: C-contiguous ``[channels, frames, bins]``.
-        """
-        return self._rule.process(X)
+    n_fft, hop = frame_size(rate)
+    wide = max(1, min(62, round(_WIDE_HZ * n_fft / rate)))
+    return OmLsa(channels, n_fft // 2 + 1, OmLsaSettings(rate / hop), wide=wide)

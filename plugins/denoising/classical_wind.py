@@ -1,56 +1,37 @@
-"""Wind out of speech without weights: the compiled method of `kernels.noise_wind`, as gains."""
+"""Wind out of speech without weights: the compiled method of `kernels.noise_wind`, at any rate."""
 
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
 
 from ...kernels.noise_wind import WindGains, WindTables
 
-if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
-
-__all__ = ["ClassicalWind"]
+__all__ = ["frame_size", "wind_rule"]
 
 _AT_48K = 2048
 
 
-class ClassicalWind:
-    """Gains that take wind off speech, frame by frame without look-ahead.
+def frame_size(rate: int) -> tuple[int, int]:
+    """Return ``(n_fft, hop)`` for a rate in Hz: frames of about 43 ms, four of them over every sample.
 
-    One channel's gains come from that channel; with more, from all of them, where all show wind. Frames are
-    of about 43 ms, a power of two, so at 48 kHz the output of overlap-add is 2047 samples late.
-
-    Args:
-        channels: rows of every call.
-        rate: samples per second.
-
-    Attributes:
-        n_fft: samples in a frame.
-        hop: samples between frames.
+    At 48 kHz the output of overlap-add is 2047 samples late.
 
     Example:
-        >>> import numpy as np
-        >>> core = ClassicalWind(channels=1, rate=48000)
-        >>> core.gains(np.zeros((1, 5, core.n_fft // 2 + 1), np.complex64)).shape
-        (1, 5, 1025)
+        >>> frame_size(48000), frame_size(16000)
+        ((2048, 512), (512, 128))
     """
+    n_fft = 1 << round(math.log2(rate * _AT_48K / 48000))
+    return n_fft, n_fft // 4
 
-    def __init__(self, channels: int, rate: int) -> None:
-        self.n_fft = 1 << round(math.log2(rate * _AT_48K / 48000))
-        self.hop = self.n_fft // 4
-        self._rule = WindGains(channels, WindTables(rate, self.n_fft), self.hop / rate)
 
-    def reset(self) -> None:
-        """Forget the signal and the shape of the wind."""
-        self._rule.reset()
+def wind_rule(channels: int, rate: int) -> WindGains:
+    """Return the rule for frames of `frame_size`.
 
-    def gains(self, X: npt.NDArray[np.complex64], strength: float = 1.0) -> npt.NDArray[np.float32]:
-        """Return the gains of the next frames, 0 to 1, unlimited by any control.
+    One channel's gains come from that channel; with more, from all of them, where all show wind.
 
-        Args:
-            X: C-contiguous ``[channels, frames, bins]``.
-            strength: how much of the estimated wind is taken off, 0 to 4; 1 is all.
-        """
-        return self._rule.process(X, strength=strength)
+    Example:
+        >>> wind_rule(channels=1, rate=48000).bins
+        1025
+    """
+    n_fft, hop = frame_size(rate)
+    return WindGains(channels, WindTables(rate, n_fft), hop / rate)
