@@ -11,11 +11,13 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="the recipe trains with torch: pip install 'unbraid[train]'")
 
-from unbraid.plugins.denoising.bands import BANDS, EDGES, FULL_SCALE  # noqa: E402
+from unbraid.kernels import stft  # noqa: E402
+from unbraid.plugins.denoising.bands import BANDS, EDGES, FRAME, FULL_SCALE, HOP  # noqa: E402
 from unbraid.plugins.denoising.recipe.bank import Piece, write_bank  # noqa: E402
 from unbraid.plugins.denoising.recipe.export import export, network_of  # noqa: E402
 from unbraid.plugins.denoising.recipe.features import features  # noqa: E402
 from unbraid.plugins.denoising.recipe.losses import Powers, loss_of  # noqa: E402
+from unbraid.plugins.denoising.recipe.loudness import disturbance  # noqa: E402
 from unbraid.plugins.denoising.recipe.mixing import Mixer  # noqa: E402
 from unbraid.plugins.denoising.recipe.network import BandNet, scan  # noqa: E402
 from unbraid.plugins.denoising.recipe.training import Settings, inputs_of, train  # noqa: E402
@@ -207,3 +209,59 @@ def test_a_network_learns_from_the_loss_to_leave_the_hum(banks: Path, one_thread
         optimiser.step()
         losses.append(float(loss.detach()))
     assert losses[-1] < 0.7 * losses[0]
+
+
+def disturbed(estimate: Any, target: Any) -> float:
+    """Return the disturbance of an estimate, as a mixture with gains of one."""
+    ones = torch.ones(1, 1, BANDS)
+    return float(disturbance(ones, torch.from_numpy(estimate), torch.from_numpy(target), ones)[0])
+
+
+def speech_like(frames: int = 300) -> Any:
+    """Powers with syllables and a falling spectrum."""
+    random = np.random.default_rng(3)
+    beat = (np.sin(np.arange(frames) * 0.2) > 0)[None, :, None]
+    tilt = 1 / (1 + (np.arange(BANDS) / 12.0) ** 3)
+    return (random.gamma(2, 1, (1, frames, BANDS)) * tilt * np.where(beat, 1, 1e-5)).astype(np.float32)
+
+
+def test_what_is_heard_of_an_error_grows_with_it_and_not_with_the_level() -> None:
+    target = speech_like()
+    noise = np.random.default_rng(4).gamma(2, 1, target.shape).astype(np.float32)
+    heard = [disturbed(target + level * noise, target) for level in (0, 1e-5, 1e-4, 1e-3, 1e-2)]
+    assert heard[0] < 0.01
+    assert (np.diff(heard) > 0.1).all()
+    assert disturbed(100 * (target + 1e-3 * noise), 100 * target) == pytest.approx(heard[3], rel=1e-3)
+
+
+def test_what_is_added_is_heard_more_than_what_is_missing() -> None:
+    target = speech_like()
+    more, less = target.copy(), target.copy()
+    more[:, :, 30:40] *= 10
+    less[:, :, 30:40] /= 10
+    assert disturbed(more, target) > 1.5 * disturbed(less, target)
+
+
+def powers_of(x: Any) -> Any:
+    """Return powers in bands, ``[1, frames, bands]``, relative to full scale."""
+    X = stft(x[None].astype(np.float32), FRAME, HOP, "root_hann", framing="stream")
+    return (np.add.reduceat(np.abs(X) ** 2, EDGES[:-1], axis=2) / FULL_SCALE).astype(np.float32)
+
+
+def test_what_is_heard_is_what_pesq_takes_off() -> None:
+    """Against the pesq package, on hums in noise: rank and scale."""
+    pesq = pytest.importorskip("pesq", reason="pesq needs a C compiler: pip install pesq")
+    random, raw, found = np.random.default_rng(0), [], []
+    t = np.arange(3 * 16000) / 16000
+    pitch = 2 * np.pi * np.cumsum(130 + 30 * np.sin(2 * np.pi * 0.8 * t)) / 16000
+    voice = sum(np.sin(k * pitch) / k for k in range(1, 20)) * (np.sin(2 * np.pi * 2.3 * t) > -0.2) * 0.05
+    for level in (1e-4, 1e-3, 4e-3, 0.02):
+        for high in (False, True):
+            noise = random.standard_normal(len(t)) * level
+            noise = np.diff(noise, prepend=0.0) if high else np.cumsum(noise) * 0.1
+            score = pesq.pesq(16000, voice, voice + noise, "wb")
+            raw.append(4.5 - (3.8224 - np.log(4 / (score - 0.999) - 1)) / 1.3669)  # P.862.2, turned round
+            powers = [powers_of(np.repeat(x, 3)) for x in (voice + noise, voice)]
+            found.append(disturbed(*powers))
+    assert np.corrcoef(raw, found)[0, 1] > 0.95
+    assert np.median(np.array(found) / raw) == pytest.approx(1, abs=0.25)

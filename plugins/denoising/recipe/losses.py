@@ -12,6 +12,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from .loudness import disturbance
+
 __all__ = ["Powers", "Terms", "combined", "loss_of"]
 
 _COMPRESSION = (
@@ -43,11 +45,20 @@ class Terms:
     loss: Tensor
     target: Tensor
     rest: Tensor
+    heard: Tensor
     ratio: Tensor
     gained: Tensor
 
 
-def loss_of(gains: Tensor, powers: Powers, *, rest: float = 0.3, ratio: float = 0.004) -> Terms:
+def loss_of(
+    gains: Tensor,
+    powers: Powers,
+    *,
+    rest: float = 0.3,
+    ratio: float = 0.004,
+    loudness: float = 0.03,
+    missing: float = 1.0,
+) -> Terms:
     """Return the loss of gains ``[mixtures, frames, 2, bands]`` for target and rest.
 
     What is applied is the mean of the first gain and of what the second leaves (`combined`); each is also
@@ -58,6 +69,9 @@ def loss_of(gains: Tensor, powers: Powers, *, rest: float = 0.3, ratio: float = 
         powers: of as many frames.
         rest: weight of each gain's own task.
         ratio: weight of each dB of signal to error.
+        loudness: weight of each point of the disturbance that a listener hears.
+        missing: weight of what the estimate lacks, beyond the spectral distance: speech that is gone is a
+            worse error than noise that stays.
     """
     p = powers.normal()
     other = (p.mixture + p.target - 2 * p.cross).clamp_min(0)
@@ -66,8 +80,10 @@ def loss_of(gains: Tensor, powers: Powers, *, rest: float = 0.3, ratio: float = 
     first = _spectral(gains[:, :, 0], p.mixture, p.target, p.cross, p.weights)
     second = _spectral(gains[:, :, 1], p.mixture, other, p.mixture - p.cross, p.weights)
     decibels, gained = _signal_to_error(applied, p)
-    loss = target + rest * (first + second) - ratio * decibels
-    return Terms(loss, target, second, decibels, gained.detach())
+    lost = _disturbance(applied, p)
+    lacking = _missing(applied, p)
+    loss = target + rest * (first + second) - ratio * decibels + loudness * lost + missing * lacking
+    return Terms(loss, target, second, lost, decibels, gained.detach())
 
 
 def combined(gains: Tensor) -> Tensor:
@@ -85,12 +101,32 @@ def _spectral(gain: Tensor, mixture: Tensor, wanted: Tensor, cross: Tensor, weig
     return (squares * weights).mean()
 
 
+def _missing(gain: Tensor, p: Powers) -> Tensor:
+    """Return the mean squared lack of compressed magnitude."""
+    estimate = (gain + 1e-4) ** _COMPRESSION * (p.mixture + _TINY) ** (_COMPRESSION / 2)
+    lack = ((p.target + _TINY) ** (_COMPRESSION / 2) - estimate).clamp_min(0)
+    return (lack**2 * p.weights).mean()
+
+
+def _with_target(p: Powers) -> Tensor:
+    """Return which mixtures hold a target, ``[mixtures]``."""
+    return (p.target * p.weights).sum((1, 2)) > 1e-4 * (p.mixture * p.weights).sum((1, 2))
+
+
+def _disturbance(gain: Tensor, p: Powers) -> Tensor:
+    """Return the mean disturbance where there is a target."""
+    there = _with_target(p)
+    if not there.any():
+        return gain.new_zeros(())
+    return disturbance(gain[there], p.mixture[there], p.target[there], p.weights[there]).mean()
+
+
 def _signal_to_error(gain: Tensor, p: Powers) -> tuple[Tensor, Tensor]:
     """Return the mean signal-to-error ratio in dB where there is a target, and what it gained."""
     signal = (p.target * p.weights).sum((1, 2))
     error = ((p.target - 2 * gain * p.cross + gain * gain * p.mixture) * p.weights).sum((1, 2))
     before = ((p.target - 2 * p.cross + p.mixture) * p.weights).sum((1, 2))
-    heard = (signal > 1e-4 * (p.mixture * p.weights).sum((1, 2))).float()
+    heard = _with_target(p).float()
     count = heard.sum().clamp_min(1)
     floor = _CEILING * signal + 1e-6
     ratio = 10 * torch.log10((signal + 1e-6) / (error + floor))

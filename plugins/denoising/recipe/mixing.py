@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import soxr
 from numpy.typing import NDArray
 
 from ....kernels import stft
@@ -118,7 +119,8 @@ class Mixer:
     def _scene(self, random: Random) -> tuple[Signal, Signal, _Plan]:
         """Return target and rest in samples, and what to do to them in the spectrum."""
         speech, band = self._voice(random)
-        plan = _Plan.draw(random, band)
+        # A wind filter mostly hears what has no wind, and shall leave it alone, low noise and all.
+        plan = _Plan.draw(random, band, clean=0.08 if self._task == "denoise" else 0.25)
         if plan.silent:
             speech[:] = 0
         elif random.random() < 0.45:
@@ -140,6 +142,8 @@ class Mixer:
         first = self._speech.pieces[at]
         mates = self._mates[first.package, first.speaker]
         parts: list[Signal] = []
+        # Another speed is another speaker: pitch and formants move together.
+        speed = 2 ** random.uniform(-0.3, 0.3) if random.random() < 0.6 else 1.0
         if random.random() < 0.3:
             parts.append(np.zeros(int(random.uniform(0.1, 1.2) * RATE), np.float32))
         band, filled = first.band, sum(map(len, parts))
@@ -147,6 +151,8 @@ class Mixer:
             piece = self._speech[at].copy()
             if len(piece) > self._samples // 2 and filled < RATE * 1.2:
                 piece = piece[random.integers(0, len(piece) - self._samples // 3) :]
+            if speed != 1:
+                piece = soxr.resample(piece[: int(self._samples * speed) + 480], speed, 1, "LQ")
             edge = min(240, len(piece) // 2)
             piece[:edge] *= np.linspace(0, 1, edge, dtype=np.float32)
             piece[len(piece) - edge :] *= np.linspace(1, 0, edge, dtype=np.float32)
@@ -154,7 +160,7 @@ class Mixer:
             parts += [piece, pause]
             band, filled = min(band, self._speech.pieces[at].band), filled + len(piece) + len(pause)
             at = mates[int(random.integers(len(mates)))]
-        return np.concatenate(parts)[: self._samples], band
+        return np.concatenate(parts)[: self._samples], min(band * speed, RATE / 2)
 
     def _sound(self, random: Random) -> Signal:
         """Return a noise of any kind, as long as a mixture."""
@@ -282,9 +288,9 @@ class _Plan:
     mixed: bool = True
 
     @classmethod
-    def draw(cls, random: Random, band: float) -> _Plan:
+    def draw(cls, random: Random, band: float, clean: float) -> _Plan:
         fate = random.random()
-        silent, clean = fate < 0.08, fate > 0.92
+        silent, is_clean = fate < 0.08, fate > 1 - clean
         target, rest = _colour(random, 2.5, 0.6), _colour(random, 4.0, 0.7)
         limit = float("inf")
         if random.random() < 0.25:
@@ -298,12 +304,12 @@ class _Plan:
         return cls(
             target_gain=(target * shape).astype(np.float32),
             rest_gain=(rest * shape).astype(np.float32),
-            snr=random.uniform(30, 60) if clean else float(np.clip(snr, -12, 40)),
+            snr=random.uniform(30, 60) if is_clean else float(np.clip(snr, -12, 40)),
             level=float(np.clip(random.normal(-30, 9), -60, -12)),
             hiss=10 ** (random.uniform(-100, -70) / 10) if random.random() < 0.5 else 0.0,
             band=band if limit > band else RATE / 2,
             silent=silent,
-            clean=clean,
+            clean=is_clean,
         )
 
     def as_it_is(self) -> _Plan:

@@ -21,9 +21,9 @@ def plot_losses(run: Path) -> Path:
     from matplotlib.figure import Figure
 
     lines = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
-    names = ("target", "rest", "ratio_db", "gained_db")
-    figure = Figure(figsize=(10, 6), layout="constrained")
-    for axes, name in zip(figure.subplots(2, 2).ravel(), names, strict=True):
+    names = ("target", "rest", "heard", "ratio_db", "gained_db")
+    figure = Figure(figsize=(14, 6), layout="constrained")
+    for axes, name in zip(figure.subplots(2, 3).ravel(), names, strict=False):
         values = np.array([line[name] for line in lines])
         steps = [line["step"] for line in lines]
         axes.plot(steps, values, lw=0.5, alpha=0.5)

@@ -50,6 +50,8 @@ class Settings:
     seed: int = 1
     rest: float = 0.3
     ratio: float = 0.004
+    loudness: float = 0.03
+    missing: float = 1.0
     network: dict[str, Any] = field(default_factory=dict)
     start: str = ""
 
@@ -164,7 +166,14 @@ def _step(
     frames = gains.shape[1]
     weights = (_TOPS[None] <= band[:, None] + 200).float()[:, None]
     powers = Powers(mixture[:, :frames], target[:, :frames], cross[:, :frames], weights)
-    terms = loss_of(gains, powers, rest=settings.rest, ratio=settings.ratio)
+    terms = loss_of(
+        gains,
+        powers,
+        rest=settings.rest,
+        ratio=settings.ratio,
+        loudness=settings.loudness,
+        missing=settings.missing,
+    )
     optimiser.zero_grad(set_to_none=True)
     terms.loss.backward()  # type: ignore[no-untyped-call]
     size = nn.utils.clip_grad_norm_(network.parameters(), 1.0)
@@ -185,16 +194,15 @@ def inputs_of(mixture: Any, step: int) -> Tensor:
 
 
 def _values(terms: Terms) -> list[float]:
-    return [
-        float(part.detach()) for part in (terms.loss, terms.target, terms.rest, terms.ratio, terms.gained)
-    ]
+    parts = terms.loss, terms.target, terms.rest, terms.heard, terms.ratio, terms.gained
+    return [float(part.detach()) for part in parts]
 
 
 def _note(
     folder: Path, step: int, seconds: float, heard: list[list[float]], progress: Callable[[str], None]
 ) -> None:
     means = [round(float(value), 4) for value in np.mean(heard, axis=0)]
-    names = ("loss", "target", "rest", "ratio_db", "gained_db")
+    names = ("loss", "target", "rest", "heard", "ratio_db", "gained_db")
     with (folder / "log.jsonl").open("a") as log:
         log.write(
             json.dumps({"step": step, "seconds": round(seconds), **dict(zip(names, means, strict=True))})
