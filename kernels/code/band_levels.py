@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from .elementary import logarithm
 from .memory import call_step, f32, f64, i64, inline
-from .noise_functions import logarithm
 
 __all__ = ["gains", "levels", "spread"]
 

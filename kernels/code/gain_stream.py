@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 
 from . import gain_stream_job as at
+from .elementary import exponential, logarithm
 from .job import CHANNELS, DONE, FIELDS, HOP, LENGTH, LOOKAHEAD, PENDING, TAKEN
 from .memory import call_mask, f32, f64, i64, inline
-from .noise_functions import exponential, logarithm
 from .streams import finish, give, keep, make_room, transform
 
 __all__ = ["node"]

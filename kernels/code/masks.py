@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from .elementary import binary_parts, power_of_two
 from .memory import f32, f64, i64, inline
 from .smoothing import total
 
@@ -30,38 +31,17 @@ _NORMAL = np.float32(2.0**-126)
 _TILE = 512  # bins at a time: some rows of them stay in the first-level cache
 _TINY = 1e-30  # in place of a power of nothing below a fraction line
 _MOST = 1e100
-_SQRT2 = 2.0**0.5
-_MANTISSA, _EXPONENT = (1 << 52) - 1, 1023 << 52
-_TWO52, _TWO52_BITS = 2.0**52, 1075 << 52
-_ROUNDER = 1.5 * 2.0**52  # adding it rounds a small number to an integer, kept in the lowest bits
 
 
 @inline
 def _power(r: Any, p: Any) -> Any:
-    """``r ** p`` for r from 0 to 2 and p > 0, to 2e-8; straight-line code, so that loops vectorise.
-
-    ``r = m 2^e`` with m around 1; ``log2 m`` by the series of the inverse hyperbolic tangent of
-    ``s = (m - 1) / (m + 1)``, ``|s| < 0.172``; ``2^f`` by its power series, ``|f| <= 1/2``. Integers
-    become floats and back by adding powers of two: AVX2 has no conversion of 64-bit ones.
-    """
-    bits = np.float64(r).view(np.int64)
-    m = np.int64((bits & _MANTISSA) | _EXPONENT).view(np.float64)
-    e = np.int64((bits >> 52) | _TWO52_BITS).view(np.float64) - (_TWO52 + 1023.0)
-    high = m > _SQRT2
-    m = 0.5 * m if high else m
-    e = e + 1.0 if high else e
-    s = (m - 1.0) / (m + 1.0)
+    """``r ** p`` for r from 0 to 2 and p > 0, to 2e-8; straight-line code, so that loops vectorise."""
+    e, s = binary_parts(r)
     z = s * s
     odd = 1 + z * (1 / 3 + z * (1 / 5 + z * (1 / 7 + z * (1 / 9 + z * (1 / 11)))))
-    y = p * (e + 2.8853900817779268 * s * odd)  # 2 / ln 2
-    y = max(y, -200.0)
-    whole = y + _ROUNDER
-    x = (y - (whole - _ROUNDER)) * 0.6931471805599453
-    tail = 1 + x * (1 / 5) * (1 + x * (1 / 6) * (1 + x * (1 / 7)))
-    value = 1 + x * (1 + x * (1 / 2) * (1 + x * (1 / 3) * (1 + x * (1 / 4) * tail)))
-    scale = np.int64((np.float64(whole).view(np.int64) << 52) + _EXPONENT).view(np.float64)
+    value = power_of_two(max(p * (e + 2.8853900817779268 * s * odd), -200.0))  # 2 / ln 2
     # The last term hands NaN on.
-    return (0.0 if r == 0 else value * scale) + (r - r)
+    return (0.0 if r == 0 else value) + (r - r)
 
 
 # Ratio masks. Whatever the number of stems, the steps and so the bits are the same: parts of a bin times the

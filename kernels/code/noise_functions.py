@@ -1,52 +1,13 @@
-"""Exponential, logarithm and exponential integral as straight-line code, so that loops vectorise."""
+"""The exponential integral and a ramp, as straight-line code, so that loops vectorise."""
 
 from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
+from .elementary import logarithm
 from .memory import inline
 
-__all__ = ["exponential", "integral", "logarithm", "ramp"]
-
-_SQRT2 = 2.0**0.5
-_MANTISSA, _EXPONENT = (1 << 52) - 1, 1023 << 52
-_TWO52, _TWO52_BITS = 2.0**52, 1075 << 52
-_ROUNDER = 1.5 * 2.0**52  # adding it rounds a small number to an integer, kept in the lowest bits
-_LN2 = 0.6931471805599453
-
-
-@inline
-def exponential(x: Any) -> Any:
-    """``e^x`` for x held within -600 to 600, to a relative 1e-8.
-
-    ``x / ln 2`` is split into an integer and a rest of at most a half; the rest goes into the power series.
-    """
-    y = min(max(x, -600.0), 600.0) * (1 / _LN2)
-    whole = y + _ROUNDER
-    r = (y - (whole - _ROUNDER)) * _LN2
-    tail = 1 + r * (1 / 5) * (1 + r * (1 / 6) * (1 + r * (1 / 7)))
-    value = 1 + r * (1 + r * (1 / 2) * (1 + r * (1 / 3) * (1 + r * (1 / 4) * tail)))
-    return value * np.int64((np.float64(whole).view(np.int64) << 52) + _EXPONENT).view(np.float64)
-
-
-@inline
-def logarithm(x: Any) -> Any:
-    """``ln x`` for normal x above 0, to 2e-8.
-
-    ``x = m 2^e`` with m around 1; ``ln m`` by the series of the inverse hyperbolic tangent of
-    ``(m - 1) / (m + 1)``.
-    """
-    bits = np.float64(x).view(np.int64)
-    m = np.int64((bits & _MANTISSA) | _EXPONENT).view(np.float64)
-    e = np.int64((bits >> 52) | _TWO52_BITS).view(np.float64) - (_TWO52 + 1023.0)
-    high = m > _SQRT2
-    m = 0.5 * m if high else m
-    e = e + 1.0 if high else e
-    s = (m - 1.0) / (m + 1.0)
-    z = s * s
-    return e * _LN2 + 2 * s * (1 + z * (1 / 3 + z * (1 / 5 + z * (1 / 7 + z * (1 / 9)))))
+__all__ = ["integral", "ramp"]
 
 
 @inline

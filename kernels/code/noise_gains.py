@@ -12,8 +12,9 @@ from typing import Any
 
 import numpy as np
 
+from .elementary import exponential, logarithm
 from .memory import f32, f64, i64, inline
-from .noise_functions import exponential, integral, logarithm, ramp
+from .noise_functions import integral, ramp
 
 __all__ = ["om_lsa"]
 

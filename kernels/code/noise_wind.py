@@ -11,8 +11,9 @@ from typing import Any
 
 import numpy as np
 
+from .elementary import exponential, logarithm
 from .memory import f32, f64, i64, inline
-from .noise_functions import exponential, logarithm, ramp
+from .noise_functions import ramp
 
 __all__ = ["GUST", "LAG", "ONSET", "SCALARS", "STATE", "wind"]
 
