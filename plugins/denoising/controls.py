@@ -28,7 +28,7 @@ class Preset:
 CLASSICAL: Mapping[str, Preset] = {
     "speech-safe": Preset(exponent=0.8, limit=12.0),
     "balanced": Preset(exponent=1.0, limit=24.0),
-    "aggressive": Preset(exponent=1.3, limit=60.0),
+    "aggressive": Preset(exponent=1.0, limit=60.0),
 }
 #: For networks, whose gains err less.
 LEARNT: Mapping[str, Preset] = {

@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
@@ -76,7 +77,10 @@ def gather(folder: Path, progress: Progress, splits: tuple[str, ...] = ("train",
 
 def shard_name(source: Source) -> str:
     """Return a name for a source's shard that changes when the source is asked for other files."""
-    return re.sub(r"[^\w-]+", "-", f"{source.package}-{source.kind}-{source.files}").strip("-")
+    name = re.sub(r"[^\w-]+", "-", f"{source.package}-{source.kind}-{source.files}").strip("-")
+    # Expressions make no good names, and some are long.
+    chosen = sha256(f"{source.skip}\0{source.only}".encode()).hexdigest()[:8]
+    return f"{name}-{chosen}" if source.skip or source.only else name
 
 
 def files_of(source: Source, root: Path) -> list[Path]:

@@ -23,8 +23,8 @@ _QABCS = (  # of its noises: no instrument, and nobody from a fairy tale
     "newspaper newt ney origami otter owl paper_airplane pelican pen pheasant pig porcupine python "
     "quadrocopter quail quetzal quilt raccoon rain ratchet rhinoceros robot rocket rooster "
     "rubber_ball security_camera seesaw sheep skateboard snail sparrow spider spoons squirrel stork "
-    "tiger top tractor train turtle umbrella unicycle urchin vase volleyball vulture wagon walkie- "
-    "talkie wallaby watch watercolor weevil whale whirligig wind wolf wood_grouse x-ray yak yoyo "
+    "tiger top tractor train turtle umbrella unicycle urchin vase volleyball vulture wagon "
+    "walkie-talkie wallaby watch watercolor weevil whale whirligig wind wolf wood_grouse x-ray yak yoyo "
     "zebra zipline zipper zoetrope"
 )
 _SONIC = (
