@@ -12,15 +12,19 @@ import pytest
 torch = pytest.importorskip("torch", reason="the recipe trains with torch: pip install 'unbraid[train]'")
 
 from unbraid.kernels import stft  # noqa: E402
+from unbraid.kernels.band_gains import BandGains  # noqa: E402
+from unbraid.kernels.band_levels import BandLevels  # noqa: E402
+from unbraid.plugins.denoising.band_network import band_network  # noqa: E402
 from unbraid.plugins.denoising.bands import BANDS, EDGES, FRAME, FULL_SCALE, HOP  # noqa: E402
+from unbraid.plugins.denoising.features import FLOOR, KEEP, LEVEL, SPREAD, START  # noqa: E402
 from unbraid.plugins.denoising.recipe.bank import Piece, write_bank  # noqa: E402
 from unbraid.plugins.denoising.recipe.export import export, network_of  # noqa: E402
 from unbraid.plugins.denoising.recipe.features import features  # noqa: E402
-from unbraid.plugins.denoising.recipe.losses import Powers, loss_of  # noqa: E402
+from unbraid.plugins.denoising.recipe.losses import Powers, combined, loss_of  # noqa: E402
 from unbraid.plugins.denoising.recipe.loudness import disturbance  # noqa: E402
 from unbraid.plugins.denoising.recipe.mixing import Mixer  # noqa: E402
 from unbraid.plugins.denoising.recipe.network import BandNet, scan  # noqa: E402
-from unbraid.plugins.denoising.recipe.training import Settings, inputs_of, train  # noqa: E402
+from unbraid.plugins.denoising.recipe.training import Settings, gains_of, train  # noqa: E402
 
 SMALL: dict[str, Any] = {"channels": (2, 2, 4), "hidden": 8}
 
@@ -188,17 +192,17 @@ def test_what_is_exported_is_the_average_and_says_how_it_was_made(
         recipe = json.loads(found.metadata()["recipe"])
     assert (recipe["task"], recipe["step"], recipe["network"]["hidden"]) == ("denoise", 2, 8)
     network, _ = network_of(tmp_path / "run" / "last.pt")
-    gains = network(inputs_of(np.full((1, 20, BANDS), 1e-4, np.float32), 0))
+    gains = gains_of(network, np.full((1, 20, BANDS), 1e-4, np.float32), 0)
     assert gains.shape == (1, 19, 2, BANDS)
 
 
 def test_a_network_learns_from_the_loss_to_leave_the_hum(banks: Path, one_thread: None) -> None:
     batch = Mixer(banks, "denoise", mixtures=4, seconds=1.0)[0]
     torch.manual_seed(0)
-    network, heard = BandNet(**SMALL), inputs_of(batch.mixture, 0)
+    network = BandNet(**SMALL)
     optimiser, losses = torch.optim.Adam(network.parameters(), 2e-2), []
     for _ in range(30):
-        gains = network(heard)
+        gains = gains_of(network, batch.mixture, 0)
         frames = gains.shape[1]
         mixture, target, cross = (
             torch.from_numpy(part[:, :frames]) for part in (batch.mixture, batch.target, batch.cross)
@@ -265,3 +269,20 @@ def test_what_is_heard_is_what_pesq_takes_off() -> None:
             found.append(disturbed(*powers))
     assert np.corrcoef(raw, found)[0, 1] > 0.95
     assert np.median(np.array(found) / raw) == pytest.approx(1, abs=0.25)
+
+
+def test_a_stream_decides_as_the_network_did_in_training() -> None:
+    """From the first frame on: the same features, the same empty past, the same frame decided on."""
+    torch.manual_seed(1)
+    network = BandNet(**SMALL)
+    x = np.random.default_rng(2).normal(0, 0.1, HOP * 40)
+    X = stft(x[None].astype(np.float32), FRAME, HOP, "root_hann", framing="stream")[:, :40]
+    with torch.no_grad():
+        wanted = combined(gains_of(network, powers_of(x)[:, :40], 1))[0].numpy()
+    weights = {name: value.numpy() for name, value in network.state_dict().items()}
+    levels = BandLevels(
+        1, EDGES, scale=1 / FULL_SCALE, floor=FLOOR, keep=KEEP, start=START, shift=LEVEL, unit=SPREAD
+    )
+    rule = BandGains(levels, [band_network(weights, 1)], block=40)
+    got = rule.process(np.ascontiguousarray(X))[0, :, list(EDGES[:-1])].T
+    np.testing.assert_allclose(got[1:], wanted, atol=1e-4)

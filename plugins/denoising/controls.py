@@ -33,8 +33,8 @@ CLASSICAL: Mapping[str, Preset] = {
 #: For networks, whose gains err less.
 LEARNT: Mapping[str, Preset] = {
     "speech-safe": Preset(exponent=0.7, limit=15.0),
-    "balanced": Preset(exponent=1.0, limit=60.0),
-    "aggressive": Preset(exponent=1.5, limit=100.0),
+    "balanced": Preset(exponent=0.9, limit=60.0),  # as 1 in noise, and less is lost of clean speech
+    "aggressive": Preset(exponent=1.25, limit=100.0),
 }
 #: For engines of others, whose gains are not seen.
 ENGINES: Mapping[str, Preset] = {

@@ -11,7 +11,7 @@ import torch
 from .export import network_of
 from .losses import combined
 from .mixing import Mixer
-from .training import inputs_of
+from .training import gains_of
 
 __all__ = ["plot_examples", "plot_losses"]
 
@@ -41,7 +41,7 @@ def plot_examples(banks: Path, run: Path) -> Path:
     network, settings = network_of(run / "last.pt")
     batch = Mixer(banks, settings["task"], split="dev", mixtures=4, seed=7)[0]
     with torch.no_grad():
-        gains = combined(network(inputs_of(batch.mixture, 1))).numpy()
+        gains = combined(gains_of(network, batch.mixture, 1)).numpy()
     frames = gains.shape[1]
     figure = Figure(figsize=(16, 12), layout="constrained")
     axes = figure.subplots(4, 4)

@@ -21,7 +21,7 @@ from .losses import Powers, Terms, loss_of
 from .mixing import Batch, Mixer
 from .network import BandNet
 
-__all__ = ["RECIPES", "Settings", "inputs_of", "train"]
+__all__ = ["RECIPES", "Settings", "gains_of", "inputs_of", "train"]
 
 _SAVE = 200  # steps between checkpoints
 _LOG = 50  # steps between lines of the log
@@ -42,11 +42,11 @@ class Settings:
     """
 
     task: str = "denoise"
-    steps: int = 20000
+    steps: int = 11000
     mixtures: int = 8
     seconds: float = 4.0
     rate: float = 1.5e-3
-    cooling: float = 0.35
+    cooling: float = 0.5
     seed: int = 1
     rest: float = 0.3
     ratio: float = 0.004
@@ -65,7 +65,7 @@ class Settings:
 RECIPES: dict[str, Callable[[Path], Settings]] = {
     "denoise": lambda _folder: Settings(),
     "dewind": lambda folder: Settings(
-        "dewind", steps=10000, rate=1e-3, start=str(folder / "runs" / "denoise" / "last.pt")
+        "dewind", steps=3000, rate=1e-3, start=str(folder / "runs" / "denoise" / "last.pt")
     ),
 }
 
@@ -162,7 +162,7 @@ def _step(
     for group in optimiser.param_groups:
         group["lr"] = settings.rate_at(step)
     mixture, target, cross, band = parts
-    gains = network(inputs_of(mixture.numpy(), step))
+    gains = gains_of(network, mixture.numpy(), step)
     frames = gains.shape[1]
     weights = (_TOPS[None] <= band[:, None] + 200).float()[:, None]
     powers = Powers(mixture[:, :frames], target[:, :frames], cross[:, :frames], weights)
@@ -185,12 +185,22 @@ def _step(
 _TOPS = torch.tensor([edge * RATE / FRAME for edge in EDGES[1:]])
 
 
+def gains_of(network: nn.Module, mixture: Any, step: int) -> Tensor:
+    """Return gains of powers ``[mixtures, frames, bands]``, of every frame but the last.
+
+    A stream asks for a decision with its first frame already, on the empty one before it. The recurrences
+    remember it for long, so the network has to learn with it.
+    """
+    gains: Tensor = network(inputs_of(mixture, step))[:, 1:]
+    return gains
+
+
 def inputs_of(mixture: Any, step: int) -> Tensor:
-    """Return features with an empty frame before them; every second mixture starts with its means known."""
+    """Return features, two empty frames before them; every second mixture starts with its means known."""
     start = np.full((len(mixture), BANDS), -60, np.float32)
     start[step % 2 :: 2] = levels(mixture[step % 2 :: 2, :100]).mean(axis=1)
     heard = features(mixture, start)
-    return torch.from_numpy(np.concatenate([np.zeros_like(heard[:, :1]), heard], axis=1))
+    return torch.from_numpy(np.concatenate([np.zeros_like(heard[:, :2]), heard], axis=1))
 
 
 def _values(terms: Terms) -> list[float]:
