@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .arguments import check_array, check_count
+from .arguments import check_array
 from .errors import KernelError
+from .gain_rule import GainRule
 from .machine import Kernel, address_of, aligned
 
 if TYPE_CHECKING:
@@ -20,10 +21,8 @@ if TYPE_CHECKING:
 
 __all__ = ["BandGains"]
 
-_gains = Kernel("band_levels.gains", 4)
 
-
-class BandGains:
+class BandGains(GainRule):
     """Gains of bins by networks, frame by frame: spectra to levels, levels to gains of bands, those to bins.
 
     Args:
@@ -31,11 +30,6 @@ class BandGains:
         networks: one, or several that take so many channels each, from the first on; each takes
             ``2 * levels.bands`` values a frame and gives one or more for every band (`BandLevels.masks`).
         block: the most frames of one call.
-
-    Attributes:
-        channels: of every call.
-        bins: of every frame.
-        state: address that goes with `function`.
 
     Raises:
         KernelError: the networks do not fit the bands, or not all channels have one.
@@ -50,8 +44,10 @@ class BandGains:
         [[[0.5, 0.5, 0.5], [0.5, 0.5, 0.5]]]
     """
 
+    kernel = Kernel("band_levels.gains", 4)
+
     def __init__(self, levels: BandLevels, networks: Sequence[Network], *, block: int = 8) -> None:
-        self.channels, self.bins, self.block = levels.channels, levels.bins, check_count("block", block)
+        super().__init__(levels.channels, levels.bins, block)
         taken, heads = sum(network.channels for network in networks), 0
         if taken != self.channels:
             raise KernelError(f"networks take {taken} channels, the levels are of {self.channels}")
@@ -64,19 +60,10 @@ class BandGains:
                 )
         if len({network.outputs.values for network in networks}) > 1:
             raise KernelError("networks give unlike numbers of values for a band")
-        room = self.channels * self.block * levels.bands
+        room = self.channels * block * levels.bands
         self._levels, self._networks = levels, tuple(networks)
-        self._rooms = aligned(2 * room), aligned(heads * room)
-        table = [levels.state, len(networks), heads, *(address_of(part) for part in self._rooms)]
-        for network in networks:
-            table += [network.address, network.state, network.channels]
-        self._table = np.array(table, np.int64)
-        self.state = address_of(self._table)
-
-    @property
-    def function(self) -> int:
-        """The address of the compiled rule, for `GainStream`."""
-        return _gains.address
+        each = [number for one in networks for number in (one.address, one.state, one.channels)]
+        self._keep(levels.state, len(networks), heads, aligned(2 * room), aligned(heads * room), *each)
 
     def reset(self) -> None:
         """Forget every frame."""
@@ -94,8 +81,8 @@ class BandGains:
             KernelError: the array does not fit.
         """
         check_array("spectra", spectra, np.complex64, (self.channels, None, self.bins))
-        if spectra.shape[1] > self.block:
+        if self.block is not None and spectra.shape[1] > self.block:
             raise KernelError(f"spectra have {spectra.shape[1]} frames, block is {self.block}")
         out = aligned(spectra.shape)
-        _gains(self.state, address_of(spectra), address_of(out), spectra.shape[1])
+        self.kernel(self.state, address_of(spectra), address_of(out), spectra.shape[1])
         return out

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -16,33 +16,12 @@ from .streaming import StreamingStft
 if TYPE_CHECKING:
     import numpy.typing as npt
 
+    from .gain_rule import GainRule
     from .windows import Window
 
-__all__ = ["GainRule", "GainStream"]
+__all__ = ["GainStream"]
 
 _DEEPEST = 300.0  # dB
-
-
-class GainRule(Protocol):
-    """A compiled rule: `BandGains`, `OmLsa`, `WindGains`.
-
-    ``function`` is the address of ``int32 f(void* state, const float* spectra, float* gains, int64 frames)``.
-    It reads complex64 ``spectra [channels, frames, bins]``, fills float32 ``gains [channels, frames, bins]``
-    and returns 0, or a code that ends the stream as an error. Its results must not depend on how frames are
-    cut into calls.
-    """
-
-    channels: int
-    bins: int
-    state: int
-
-    @property
-    def function(self) -> int:
-        """The address of the function."""
-        ...
-
-    def reset(self) -> None:
-        """Forget every frame."""
 
 
 class GainStream(NodeState):
@@ -57,7 +36,7 @@ class GainStream(NodeState):
         n_fft: samples in a frame.
         hop: samples between frames, 1 to ``n_fft``.
         lookahead: frames by which gains come after their spectra.
-        block: frames that the rule is handed at once where a call brings so many.
+        block: frames that the rule is handed at once where a call brings so many; no more than it takes.
         exponent: below 1 gentler, above 1 harder.
         window: analysis window; synthesis uses its dual.
 
@@ -91,7 +70,7 @@ class GainStream(NodeState):
         exponent: float = 1.0,
         window: Window = "root_hann",
     ) -> None:
-        longest = check_count("block", block, 1, 1 << 10) * hop
+        longest = check_count("block", block, 1, rule.block or 1 << 10) * hop
         self._stream = StreamingStft(rule.channels, n_fft, hop, longest, window=window, lookahead=lookahead)
         if self._stream.bins != rule.bins:
             raise KernelError(f"the rule takes {rule.bins} bins, a frame has {self._stream.bins}")

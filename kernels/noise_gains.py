@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .arguments import check_array, check_count, check_number, check_output
+from .gain_rule import GainRule
 from .machine import Kernel, address_of, aligned
 
 if TYPE_CHECKING:
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 
 __all__ = ["OmLsa", "OmLsaSettings"]
 
-_om_lsa = Kernel("noise_gains.om_lsa", 4)
 _WIDEST = 62
 
 
@@ -98,7 +98,7 @@ class OmLsaSettings:
         )
 
 
-class OmLsa:
+class OmLsa(GainRule):
     """Gains that take noise off speech, 0 to 1, frame by frame without look-ahead.
 
     However the frames are cut into calls, the bits are the same. Bins that are NaN, infinite or beyond 1e30
@@ -111,11 +111,6 @@ class OmLsa:
         settings: constants; see `OmLsaSettings`.
         wide: neighbours on each side that tell, with a bin, whether speech may be around, 1 to 62; 500 Hz.
 
-    Attributes:
-        channels: of every call.
-        bins: of every frame.
-        state: address that goes with `function`.
-
     Raises:
         KernelError: an argument is out of its range.
 
@@ -127,22 +122,15 @@ class OmLsa:
         True
     """
 
-    def __init__(self, channels: int, bins: int, settings: OmLsaSettings, *, wide: int = 15) -> None:
-        self.channels = check_count("channels", channels, 1, 1 << 16)
-        self.bins = check_count("bins", bins, 1, 1 << 24)
-        self._settings = settings.values
-        self._header = np.array([channels, bins, check_count("wide", wide, 1, _WIDEST)], np.int64)
-        self._state = aligned((self.channels, 8 + 6 * self.bins), np.float64)
-        self._scratch = aligned(3 * self.bins + 129 + 8, np.float64)
-        memory = (self._header, self._state, self._settings, self._scratch)
-        self._table = np.array([0, *(address_of(a) for a in memory)], np.int64)
-        self.state = address_of(self._table)
-        self.reset()
+    kernel = Kernel("noise_gains.om_lsa", 4)
 
-    @property
-    def function(self) -> int:
-        """The address of the compiled rule, for `GainStream`."""
-        return _om_lsa.address
+    def __init__(self, channels: int, bins: int, settings: OmLsaSettings, *, wide: int = 15) -> None:
+        super().__init__(channels, bins)
+        header = np.array([channels, bins, check_count("wide", wide, 1, _WIDEST)], np.int64)
+        self._state = aligned((self.channels, 8 + 6 * self.bins), np.float64)
+        scratch = aligned(3 * self.bins + 129 + 8, np.float64)
+        self._keep(0, header, self._state, settings.values, scratch)
+        self.reset()
 
     def reset(self) -> None:
         """Forget every frame."""
@@ -171,6 +159,6 @@ class OmLsa:
         if noise is not None:
             check_output("noise", noise, spectra.shape, spectra, out)
         self._table[0] = 0 if noise is None else address_of(noise)
-        _om_lsa(self.state, address_of(spectra), address_of(out), spectra.shape[1])
+        self.kernel(self.state, address_of(spectra), address_of(out), spectra.shape[1])
         self._table[0] = 0
         return out

@@ -34,6 +34,7 @@ import numpy as np
 
 from .arguments import check_array, check_count, check_number, check_output
 from .errors import KernelError
+from .gain_rule import GainRule
 from .machine import Kernel, address_of, aligned
 
 if TYPE_CHECKING:
@@ -43,7 +44,6 @@ if TYPE_CHECKING:
 
 __all__ = ["WindGains", "WindTables", "wind_settings"]
 
-_wind = Kernel("noise_wind.wind", 4)
 # Of `code.noise_wind`: float64 of a channel before its rows, and where two of its scalars are.
 _STATE, _FILLED = 96, (1, 2, 10)
 _LEVEL = 11
@@ -155,7 +155,7 @@ def wind_settings(hop_seconds: float, strength: float = 1.0) -> Floats:
     )
 
 
-class WindGains:
+class WindGains(GainRule):
     """Gains that take wind off speech, 0 to 1, frame by frame without look-ahead.
 
     However the frames are cut into calls, the bits are the same. Bins that are NaN or infinite count as
@@ -166,11 +166,6 @@ class WindGains:
         tables: of the frames.
         hop_seconds: time between frames.
 
-    Attributes:
-        channels: of every call.
-        bins: of every frame.
-        state: address that goes with `function`.
-
     Raises:
         KernelError: an argument is out of its range.
 
@@ -180,30 +175,25 @@ class WindGains:
         1.0
     """
 
+    kernel = Kernel("noise_wind.wind", 4)
+
     def __init__(self, channels: int, tables: WindTables, hop_seconds: float) -> None:
-        self.channels, self.bins = check_count("channels", channels, 1, 1 << 16), tables.bins
+        super().__init__(channels, tables.bins)
         bands, n = len(tables.usual), tables.bins
         self._bands, self._settings = bands, wind_settings(hop_seconds)
         rows = (tables.hz, tables.steepest, tables.part, tables.cut, tables.over, tables.fade)
-        self._tables = np.concatenate([*rows, tables.usual, tables.bias])
+        rows_of_bins = np.concatenate([*rows, tables.usual, tables.bias])
         self._usual = tables.usual
         compared = tables.compared if channels > 1 else 0
         size = -(-(_STATE + bands + 2 * n + 4 * compared) // 8) * 8
         self._state = aligned((self.channels, size), np.float64)
-        self._scratch = aligned(2 * n + 2 * bands, np.float64)
+        scratch = aligned(2 * n + 2 * bands, np.float64)
         self._indices = tables.starts.copy(), tables.left.copy()
         places = [self.channels, n, *tables.fill, tables.low, tables.gust, tables.paired, bands, compared]
         places += [*(address_of(a) for a in self._indices), size]
-        self._header = np.array(places, np.int64)
-        memory = (self._header, self._state, self._tables, self._settings, self._scratch)
-        self._table = np.array([0, *(address_of(a) for a in memory)], np.int64)
-        self.state = address_of(self._table)
+        header = np.array(places, np.int64)
+        self._keep(0, header, self._state, rows_of_bins, self._settings, scratch)
         self.reset()
-
-    @property
-    def function(self) -> int:
-        """The address of the compiled rule, for `GainStream`."""
-        return _wind.address
 
     def reset(self) -> None:
         """Forget every frame, and the shape of the wind."""
@@ -240,6 +230,6 @@ class WindGains:
             check_output("evidence", evidence, spectra.shape[:2], spectra, out)
         self._settings[-1] = check_number("strength", strength, 0, 4)
         self._table[0] = 0 if evidence is None else address_of(evidence)
-        _wind(self.state, address_of(spectra), address_of(out), spectra.shape[1])
+        self.kernel(self.state, address_of(spectra), address_of(out), spectra.shape[1])
         self._table[0] = 0
         return out

@@ -67,18 +67,6 @@ def test_gains_and_evidence_are_those_of_the_float64_reference(channels: int) ->
     np.testing.assert_allclose(gains, wanted, rtol=0, atol=2e-6)
 
 
-def test_cuts_do_not_change_a_bit_and_reset_forgets() -> None:
-    X = spectra(winds(1.5, 2) + voice(1.5))
-    rule = WindGains(2, WindTables(RATE, N_FFT), HOP / RATE)
-    whole = rule.process(X)
-    rule.reset()
-    at, parts = 0, []
-    for frames in (1, 2, 0, 7, 30, 1, X.shape[1]):
-        parts.append(rule.process(np.ascontiguousarray(X[:, at : at + frames])).copy())
-        at += frames
-    assert np.array_equal(np.concatenate(parts, axis=1), whole)
-
-
 @pytest.mark.parametrize("seed", [10, 20, 30])
 def test_a_second_microphone_brings_the_voice_out_further(seed: int) -> None:
     speech = voice(5)

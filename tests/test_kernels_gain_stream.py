@@ -23,7 +23,7 @@ from unbraid.kernels.streaming import StreamingStft
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from unbraid.kernels.gain_stream import GainRule
+    from unbraid.kernels.gain_rule import GainRule
 
 EDGES = [1, 2, 4, 9, 20, 33]
 BANDS = len(EDGES) - 1
@@ -45,7 +45,7 @@ def networks(channels: int, each: int) -> list[Network]:
 
 
 def band_rule(channels: int) -> BandGains:
-    return BandGains(BandLevels(channels, EDGES, unit=20), networks(channels, 2))
+    return BandGains(BandLevels(channels, EDGES, unit=20), networks(channels, 2), block=9)
 
 
 #: Name to rule, n_fft, hop and lookahead.
@@ -128,20 +128,10 @@ def test_reset_forgets_the_signal_and_keeps_the_controls(name: str) -> None:
     np.testing.assert_array_equal(through(stream, x, [100]), want)
 
 
-class Fixed:
+def fixed(gain: float) -> BandGains:
     """A rule that says the same of every frame: what the controls make of it is then known."""
-
-    def __init__(self, gain: float) -> None:
-        half = Network(2 * BANDS, [Dense(np.zeros((BANDS, 2 * BANDS)), np.full(BANDS, gain))])
-        self._rule = BandGains(BandLevels(1, [0, *EDGES[1:]]), [half])
-        self.channels, self.bins, self.state = 1, 33, self._rule.state
-
-    @property
-    def function(self) -> int:
-        return self._rule.function
-
-    def reset(self) -> None:
-        self._rule.reset()
+    same = Network(2 * BANDS, [Dense(np.zeros((BANDS, 2 * BANDS)), np.full(BANDS, gain))])
+    return BandGains(BandLevels(1, [0, *EDGES[1:]]), [same])
 
 
 @given(
@@ -154,7 +144,7 @@ class Fixed:
 def test_gains_are_bent_limited_and_as_strong_as_asked(
     gain: float, exponent: float, limit: float, strength: float
 ) -> None:
-    stream = GainStream(Fixed(gain), 64, 16, exponent=exponent)
+    stream = GainStream(fixed(gain), 64, 16, exponent=exponent)
     stream.control(strength=strength, limit=limit)
     out = through(stream, np.ones((1, 400), np.float32), [400])
     want = 1 - strength * (1 - max(gain**exponent, 10 ** (-limit / 20)))
@@ -166,7 +156,7 @@ def test_gains_are_bent_limited_and_as_strong_as_asked(
 def test_a_change_counts_from_the_frame_whose_middle_it_finds(lookahead: int, at: int) -> None:
     """A frame k covers up to sample (k + 1) hop; with hop = n_fft / 2 two of them share each sample."""
     n_fft, hop, samples = 64, 32, 640
-    stream = GainStream(Fixed(0.0), n_fft, hop, lookahead=lookahead)
+    stream = GainStream(fixed(0.0), n_fft, hop, lookahead=lookahead)
     stream.control(limit=0)
     before, behind = np.ones((1, at), np.float32), np.ones((1, samples - at), np.float32)
     stream.process(before, before)
@@ -183,7 +173,7 @@ def test_a_change_counts_from_the_frame_whose_middle_it_finds(lookahead: int, at
 
 def test_a_change_with_every_sample_is_kept() -> None:
     """Many changes wait while a frame is under way; none is lost."""
-    stream, steady = GainStream(Fixed(0.0), 64, 16, lookahead=1), np.ones((1, 1), np.float32)
+    stream, steady = GainStream(fixed(0.0), 64, 16, lookahead=1), np.ones((1, 1), np.float32)
     out = []
     for sample in range(900):
         stream.control(strength=1 - sample / 900)
@@ -203,11 +193,13 @@ def test_what_cannot_be_is_refused_by_name() -> None:
         GainStream(rule, 64, 16).control(strength=1.1)
     with pytest.raises(KernelError, match="exponent must be a number"):
         GainStream(rule, 64, 16, exponent=0)
-    with pytest.raises(KernelError, match="block must be"):
+    with pytest.raises(KernelError, match="block must be an integer from 1 to 9, not 10"):
+        GainStream(rule, 64, 16, block=10)  # it would write beyond the rule's memory
+    with pytest.raises(KernelError, match="block must be float32"):
         GainStream(rule, 64, 16).process(np.ones((3, 10), np.float32), np.ones((3, 10), np.float32))
     with pytest.raises(KernelError, match="networks take 3 channels, the levels are of 2"):
         BandGains(BandLevels(2, EDGES), networks(3, 3))
     with pytest.raises(KernelError, match="5 bands need 10 and a multiple of 5"):
         BandGains(BandLevels(1, EDGES), [Network(10, [Dense(np.zeros((7, 10)))])])
-    with pytest.raises(KernelError, match="9 frames, block is 8"):
-        rule.process(np.zeros((2, 9, 33), np.complex64))
+    with pytest.raises(KernelError, match="10 frames, block is 9"):
+        rule.process(np.zeros((2, 10, 33), np.complex64))

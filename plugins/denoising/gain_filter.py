@@ -11,7 +11,7 @@ from .parameters import FilterParams
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from ...kernels.gain_stream import GainRule
+    from ...kernels.gain_rule import GainRule
     from .controls import Preset
 
 __all__ = ["ClassicalDenoiser", "ClassicalWindFilter"]

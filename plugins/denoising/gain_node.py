@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from ...host.contract.audio import Spec
-    from ...kernels.gain_stream import GainRule
+    from ...kernels.gain_rule import GainRule
     from .controls import Preset
 
 __all__ = ["GainNode"]

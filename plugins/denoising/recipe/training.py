@@ -21,7 +21,7 @@ from .losses import Powers, Terms, loss_of
 from .mixing import Batch, Mixer
 from .network import BandNet
 
-__all__ = ["RECIPES", "Settings", "gains_of", "inputs_of", "train"]
+__all__ = ["RECIPES", "Settings", "gains_of", "train"]
 
 _SAVE = 200  # steps between checkpoints
 _LOG = 50  # steps between lines of the log
@@ -191,11 +191,11 @@ def gains_of(network: nn.Module, mixture: Any, step: int) -> Tensor:
     A stream asks for a decision with its first frame already, on the empty one before it. The recurrences
     remember it for long, so the network has to learn with it.
     """
-    gains: Tensor = network(inputs_of(mixture, step))[:, 1:]
+    gains: Tensor = network(_inputs_of(mixture, step))[:, 1:]
     return gains
 
 
-def inputs_of(mixture: Any, step: int) -> Tensor:
+def _inputs_of(mixture: Any, step: int) -> Tensor:
     """Return features, two empty frames before them; every second mixture starts with its means known."""
     start = np.full((len(mixture), BANDS), -60, np.float32)
     start[step % 2 :: 2] = levels(mixture[step % 2 :: 2, :100]).mean(axis=1)
