@@ -16,6 +16,7 @@ from unbraid.host.contract.errors import MediaError
 from unbraid.plugins.denoising.recipe import bank, packages
 from unbraid.plugins.denoising.recipe.bank import EVERY, Bank, Piece, write_bank
 from unbraid.plugins.denoising.recipe.cleaning import delay, likeness, whole
+from unbraid.plugins.denoising.recipe.codecs import coded
 from unbraid.plugins.denoising.recipe.licences import LICENCES
 from unbraid.plugins.denoising.recipe.measures import active_level, band_edge, frame_levels, measure
 from unbraid.plugins.denoising.recipe.packages import Packages
@@ -327,3 +328,17 @@ def test_the_delay_of_a_cleaner_is_found() -> None:
 
 def test_likeness_is_what_the_cleaner_takes_away() -> None:
     assert likeness(words(), (0.1 * words()).astype(np.float32)) == pytest.approx(-20, abs=0.01)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_coded_sound_is_aligned_as_long_and_coarser_but_still_itself(seed: int) -> None:
+    signal = words(seed=seed)[: 2 * RATE + 77]
+    out = coded(np.random.default_rng(seed), signal)
+    assert out.shape == signal.shape
+    assert out.dtype == np.float32
+    assert delay(signal, out) == 0
+    assert -45 < rms(out - signal) - rms(signal) < -2  # white noise is the hardest
+
+
+def test_codecs_leave_silence_silent() -> None:
+    assert not any(coded(np.random.default_rng(seed), np.zeros(RATE, np.float32)).any() for seed in range(12))

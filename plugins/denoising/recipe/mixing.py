@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from ....kernels import stft
 from ..bands import BANDS, BINS, EDGES, FRAME, FULL_SCALE, HOP, RATE
 from .bank import Bank
+from .codecs import coded
 from .gusts import overload
 from .scenes import in_room, room_tail
 
@@ -30,6 +31,7 @@ _CUTS = 3400.0, 4000.0, 5500.0, 7000.0, 8000.0, 11000.0, 16000.0  # telephones, 
 _SHARES = {"effect": 3.0, "ambience": 4.0, "music": 1.2, "synthetic": 3.0, "wind": 1.0}
 _WIDE = 12000.0  # Hz; speech with more than this counts twice
 _TAILS = 200
+_CODED = 0.08  # of all mixtures
 _BAND_OF_BIN = np.zeros((BINS, BANDS), np.float32)
 for _band in range(BANDS):
     _BAND_OF_BIN[EDGES[_band] : EDGES[_band + 1], _band] = 1
@@ -126,12 +128,12 @@ class Mixer:
         elif random.random() < 0.45:
             speech = self._in_room(random, speech)
         if self._task == "denoise":
-            return self._overloaded(random, speech, self._disturbance(random), plan)
+            return self._recorded(random, speech, self._disturbance(random), plan)
         target = speech
         if plan.silent or random.random() < 0.6:  # whatever else sounds shall stay
             level = 10 ** (-random.uniform(-5, 25) / 20) * (_active(speech) or 0.03)
             target = speech + _at(level, self._sound(random))
-        return self._overloaded(random, target, self._wind(random), plan)
+        return self._recorded(random, target, self._wind(random), plan)
 
     def _voice(self, random: Random) -> tuple[Signal, float]:
         """Return somebody who speaks with pauses, and up to which frequency they are known."""
@@ -239,19 +241,25 @@ class Mixer:
             self._tails[room] = room_tail(builder, float(builder.uniform(0.15, 0.9)))
         return in_room(sound, self._tails[room], float(random.uniform(-2, 15)))
 
-    def _overloaded(
+    def _recorded(
         self, random: Random, target: Signal, rest: Signal, plan: _Plan
     ) -> tuple[Signal, Signal, _Plan]:
-        """Drive some mixtures into the microphone's limits; then the rest is whatever is not the target."""
-        if plan.silent or plan.clean or random.random() >= (0.05 if self._task == "denoise" else 0.15):
+        """Overload the microphone of some mixtures, and code some: the rest is what is not the target."""
+        if plan.silent or plan.clean:
+            return target, rest, plan
+        overloads = random.random() < (0.05 if self._task == "denoise" else 0.15)
+        # A wind filter leaves what a codec does: it is no wind.
+        if not overloads and (self._task == "dewind" or random.random() >= _CODED):
             return target, rest, plan
         rest = rest * np.float32(10 ** (-plan.snr / 20) * _active(target) / (_active(rest) + 1e-9))
         mixture = target + rest
-        peak = float(np.abs(mixture).max()) + 1e-9
-        bent = overload(
-            mixture, peak * 10 ** (-random.uniform(1, 9) / 20), hardness=float(random.uniform(0, 1))
-        )
-        return target, bent - target, plan.as_it_is()
+        if overloads:
+            peak = float(np.abs(mixture).max()) + 1e-9
+            most = peak * 10 ** (-random.uniform(1, 9) / 20)
+            mixture = overload(mixture, most, hardness=float(random.uniform(0, 1)))
+        else:
+            mixture = coded(random, mixture)
+        return target, mixture - target, plan.as_it_is()
 
 
 def _active(signal: Signal) -> float:
