@@ -7,9 +7,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from .errors import UnbraidError, nearest
+from .scene import CONTROLS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from .scene import SceneShape
 
 __all__ = ["MAX_CHANNELS", "NAMED_LAYOUTS", "Layout", "LayoutNameError", "Spec"]
 
@@ -39,6 +42,11 @@ class LayoutNameError(UnbraidError):
 class Layout:
     """A channel layout: a name and one role per channel, in channel order.
 
+    Attributes:
+        name: as written in graphs and shown to people.
+        roles: which channel is which.
+        scene: what the channels of a scene are; None where they are loudspeakers, or nothing in particular.
+
     Example:
         >>> Layout.parse("5.1").roles
         ('L', 'R', 'C', 'LFE', 'Ls', 'Rs')
@@ -48,6 +56,7 @@ class Layout:
 
     name: str
     roles: tuple[str, ...]
+    scene: SceneShape | None = None
 
     @property
     def channels(self) -> int:
@@ -74,6 +83,16 @@ class Layout:
         raise LayoutNameError(
             f"unknown layout {name!r}; {nearest(name, [*NAMED_LAYOUTS, 'discrete:N'])}",
         )
+
+    @classmethod
+    def of_scene(cls, shape: SceneShape) -> Layout:
+        """Return the layout of a scene's stream: see `SceneShape` for its channels."""
+        beds = [
+            f"bed{i + 1}.{role}" for i, bed in enumerate(shape.beds) for role in cls.parse(bed.layout).roles
+        ]
+        parts = ("", *(f".{control}" for control in CONTROLS))
+        objects = [f"object{i + 1}{part}" for i in range(len(shape.objects)) for part in parts]
+        return cls(str(shape), (*beds, *objects), shape)
 
     @classmethod
     def of_channels(cls, channels: int) -> Layout:

@@ -38,7 +38,9 @@ from .steps import add, apart, forward, mask, sort, work_size
 from .sums import copy, zero
 
 __all__ = [
+    "ahead",
     "analyse",
+    "back",
     "emit",
     "finish",
     "give",
@@ -84,7 +86,7 @@ def keep(address: Any, channel: Any, x: Any, n: Any) -> None:
 
 
 @inline
-def _ahead(address: Any, k: Any, c: Any, n: Any, work: Any) -> None:
+def ahead(address: Any, k: Any, c: Any, n: Any, work: Any) -> None:
     """Transform frame k of the channels c and, if n is 2, c + 1."""
     job = i64(address, FIELDS)
     size, start = job[HISTORY_SIZE], (k + 1) * job[HOP] - job[LENGTH] - job[HISTORY_FROM]
@@ -93,7 +95,7 @@ def _ahead(address: Any, k: Any, c: Any, n: Any, work: Any) -> None:
 
 
 @inline
-def _back(address: Any, k: Any, row: Any, n: Any, work: Any) -> None:
+def back(address: Any, k: Any, row: Any, n: Any, work: Any) -> None:
     """Add frame k to the sums of one or two channels of a stem, the first of which is ``row``."""
     job = i64(address, FIELDS)
     size, start = job[SUMS_SIZE], (k + 1) * job[HOP] - job[LENGTH] - job[SUMS_FROM]
@@ -117,15 +119,15 @@ def transform(address: Any, n: Any, out: Any, out_channel: Any, out_frame: Any) 
     channels, size = job[CHANNELS], work_size(address)
     pairs = (channels + 1) // 2
     job[TAKEN] += n
-    first, ahead, room = job[DONE], job[LOOKAHEAD], pairs * size
+    first, late, room = job[DONE], job[LOOKAHEAD], pairs * size
     # The frames that are still to be finished lie before the new ones.
-    copy(job[WORK] + job[PENDING] * room, job[WORK], ahead * (room >> 2))
+    copy(job[WORK] + job[PENDING] * room, job[WORK], late * (room >> 2))
     job[DONE] = job[TAKEN] // job[HOP]
     job[PENDING] = job[DONE] - first
     for k in range(job[PENDING]):
         for c in range(0, channels, 2):
-            m, work = min(2, channels - c), job[WORK] + (ahead + k) * room + c // 2 * size
-            _ahead(address, first + k, c, m, work)
+            m, work = min(2, channels - c), job[WORK] + (late + k) * room + c // 2 * size
+            ahead(address, first + k, c, m, work)
             place = out + k * out_frame + c * out_channel
             sort(address, m, work, place, place + (m - 1) * out_channel)
     return job[PENDING]
@@ -150,7 +152,7 @@ def finish(address: Any, stem: Any, masks: Any, mask_channel: Any, mask_frame: A
             m, work = min(2, channels - c), job[WORK] + (k * pairs + c // 2) * size
             left = masks + k * mask_frame + c * mask_channel
             mask(address, m, work, job[SPARE], left, left + (m - 1) * mask_channel)
-            _back(address, first + k, stem * channels + c, m, job[SPARE])
+            back(address, first + k, stem * channels + c, m, job[SPARE])
     return 0
 
 
@@ -175,7 +177,7 @@ def _frame(address: Any, k: Any) -> Any:
     old, room = k - job[LOOKAHEAD], (channels + 1) // 2 * size
     for c in range(0, channels, 2):
         work = job[WORK] + k % (job[LOOKAHEAD] + 1) * room + c // 2 * size
-        _ahead(address, k, c, min(2, channels - c), work)
+        ahead(address, k, c, min(2, channels - c), work)
         if job[CALLEE] != 0:
             apart(address, min(2, channels - c), c, work)
     if job[CALLEE] != 0:
@@ -186,7 +188,7 @@ def _frame(address: Any, k: Any) -> Any:
             m, masks = min(2, channels - c), job[MASKS] + 4 * row * bins
             work = job[WORK] + old % (job[LOOKAHEAD] + 1) * room + c // 2 * size
             mask(address, m, work, job[SPARE], masks, masks + 4 * (m - 1) * bins)
-            _back(address, old, row, m, job[SPARE])
+            back(address, old, row, m, job[SPARE])
     return code
 
 

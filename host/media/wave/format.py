@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
+from typing import Literal
 
 from ....kernels.pcm import ENCODINGS
 from ..channels import ChannelOrder, by_count, by_mask
@@ -72,13 +73,18 @@ def parse_format(body: bytes) -> WaveFormat:
     return WaveFormat(encoding, rate, channels, order)
 
 
-def build_format(encoding: str, rate: int, order: ChannelOrder) -> bytes:
-    """Return a chunk's body: extensible with a mask beyond two channels, else plain, which all can read."""
+def build_format(
+    encoding: str, rate: int, order: ChannelOrder, form: Literal["extensible", "plain"] = "extensible"
+) -> bytes:
+    """Return a chunk's body: extensible with a mask beyond two channels, else plain, which all can read.
+
+    "plain" makes every chunk so, whatever the channels.
+    """
     channels = order.layout.channels
     tag = FLOAT if encoding.startswith("f") else PCM
     align = ENCODINGS[encoding] * channels
     bits = _BITS[encoding]
-    plain = channels <= 2 and order.layout.name in {"mono", "stereo"}
+    plain = form == "plain" or (channels <= 2 and order.layout.name in {"mono", "stereo"})
     second = min(rate * align, 0xFFFFFFFF)
     head = _HEAD.pack(tag if plain else EXTENSIBLE, channels, rate, second, align, bits)
     if plain:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from ....kernels.pcm import ENCODINGS
 from .carried_chunks import chunks_of
@@ -35,6 +35,8 @@ class WaveHead:
         length: samples per channel; None when the end tells.
         metadata: what goes in front of the sound; tags only with ``tags_first``.
         tags_first: put the tags in front too: what is behind the sound is lost on a pipe.
+        format_tag: "extensible" tells more than two channels as WAVE wants; "plain" is PCM and nothing else,
+            as BS.2088 has it.
     """
 
     form: str
@@ -44,6 +46,7 @@ class WaveHead:
     length: int | None
     metadata: Metadata
     tags_first: bool = False
+    format_tag: Literal["extensible", "plain"] = "extensible"
 
     @property
     def frame(self) -> int:
@@ -55,7 +58,9 @@ class WaveHead:
         parts = [chunk(name, body) for name, body in chunks_of(self.metadata)]
         # Broadcast WAV has bext before fmt, and readers that know no more than RIFF want fmt early.
         first = 1 if parts and self.metadata.bext is not None else 0
-        parts.insert(first, chunk(b"fmt ", build_format(self.encoding, self.rate, self.order)))
+        parts.insert(
+            first, chunk(b"fmt ", build_format(self.encoding, self.rate, self.order, self.format_tag))
+        )
         if self.tags_first:
             parts.append(build_info(self.metadata.tags))
         return b"".join(parts)
