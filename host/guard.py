@@ -40,10 +40,10 @@ def check_methods(processor: object, card: PluginCard) -> None:
     Raises:
         PluginError: names those that are missing.
     """
-    needed = (*_METHODS, *_HEARING) if card.passes else _METHODS
+    needed = (*_METHODS, *_HEARING) if card.hears else _METHODS
     missing = [name for name in needed if not callable(getattr(processor, name, None))]
     if missing:
-        base = "AnalysisProcessor" if card.passes else "BlockProcessor"
+        base = "AnalysisProcessor" if card.hears else "BlockProcessor"
         raise PluginError(
             f"plugin {card.id!r}: its factory gave {type(processor).__name__}, which has no "
             f"{', '.join(missing)}; derive from {base}",

@@ -23,7 +23,7 @@ from .streaming import StreamingStft
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-__all__ = ["SideChannels", "StemUpmix", "UpmixRule", "spread_of"]
+__all__ = ["MonoUpmix", "SideChannels", "StemUpmix", "UpmixRule", "spread_of"]
 
 _stem = Kernel("upmix.stem", 4)
 _centre = Kernel("upmix.centre", 6)
@@ -39,6 +39,8 @@ _DELAYS = (
     (4.3, 9.7, 12.1),
     (3.1, 6.7, 15.7),
     (4.7, 8.3, 10.9),
+    (3.3, 7.9, 14.1),
+    (5.1, 5.9, 13.7),
 )
 _FEEDBACK = 0.6
 
@@ -241,3 +243,51 @@ class StemUpmix:
         check_array("objects", objects, np.float32, (5 * self.objects, block.shape[1]), writable=True)
         ins, outs = row_addresses([block]), row_addresses([bed, objects])
         _stem(self.state, address_of(ins), address_of(outs), block.shape[1])
+
+
+class MonoUpmix:
+    """One mono stem: an object in front, as late as a stereo stem would be.
+
+    Args:
+        hop: samples between frames, a hundredth of a second.
+        rule: see `UpmixRule`.
+
+    Attributes:
+        latency: samples by which everything is late.
+        objects: 1.
+    """
+
+    objects = 1
+
+    def __init__(self, hop: int, rule: UpmixRule | None = None) -> None:
+        self.latency = 4 * hop - 1 + (rule or UpmixRule()).lookahead * hop
+        self._ring, self._heard = np.zeros(self.latency, np.float32), 0
+
+    def reset(self) -> None:
+        """Forget the signal."""
+        self._ring[:] = 0
+        self._heard = 0
+
+    def process(
+        self,
+        block: npt.NDArray[np.float32],
+        bed: npt.NDArray[np.float32],  # noqa: ARG002 - nothing goes there
+        objects: npt.NDArray[np.float32],
+    ) -> None:
+        """Take the next samples; see `StemUpmix.process`.
+
+        Raises:
+            KernelError: a block has another shape or type.
+        """
+        check_array("block", block, np.float32, (1, None))
+        check_array("objects", objects, np.float32, (5, block.shape[1]), writable=True)
+        outs = row_addresses([objects])
+        _centre(
+            address_of(self._ring),
+            self.latency,
+            self._heard,
+            address_of(block),
+            address_of(outs),
+            block.shape[1],
+        )
+        self._heard += block.shape[1]

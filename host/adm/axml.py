@@ -95,19 +95,16 @@ def track_uses(shape: SceneShape, profile: Profile) -> list[TrackUse]:
     ]
 
 
-def axml(
-    scene: Scene, profile: Profile, ramp: int, bits: int, measured: SceneLoudness | None
-) -> Iterator[str]:
+def axml(scene: Scene, profile: Profile, bits: int, measured: SceneLoudness | None) -> Iterator[str]:
     """Yield the document of a scene.
 
     Args:
         scene: with motions.
         profile: whose dialect.
-        ramp: samples that a move takes.
         bits: of the file's samples.
         measured: its loudness; None leaves it out.
     """
-    shape = scene.shape(ramp, profile.name)
+    shape = scene.shape(profile.name)
     parts, clock = _parts(shape, profile), Clock(scene.programme.rate)
     yield _HEAD
     yield from around(

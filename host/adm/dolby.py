@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from ..contract.scene import MOVE
 from ..scene.places import DOLBY, to_room
 from .markup import leaf, number
 from .profile import Profile
@@ -64,9 +65,8 @@ class Dolby(Profile):
             if bed.layout not in DOLBY_BEDS:
                 known = ", ".join(DOLBY_BEDS)
                 yield f"bed {bed.name!r}: the dolby profile has no {bed.layout}; one of {known}"
-        if abs(shape.ramp - 250 * rate / 48000) > 0.5:
-            taken = f"{1000 * shape.ramp / rate:.3f} ms"
-            yield f"objects move within 5.208 ms in the dolby profile, not {taken}"
+        if abs(shape.move - MOVE) > 1e-6:
+            yield f"objects move within 5.208 ms in the dolby profile, not {1000 * shape.move:.3f} ms"
 
     def programme_name(self, shape: SceneShape) -> str:  # noqa: ARG002 - the profile's own
         """The name by which tools know the profile."""

@@ -30,7 +30,7 @@ class SceneLoudness:
     def __init__(self, shape: SceneShape, rate: int, layout: str = "5.1") -> None:
         self.layout = Layout.parse(layout)
         beds = [NAMED_LAYOUTS[bed.layout] for bed in shape.beds]
-        self._render = SceneRender(beds, len(shape.objects), shape.ramp, self.layout.roles)
+        self._render = SceneRender(beds, len(shape.objects), shape.ramp(rate), self.layout.roles)
         self.meter = LoudnessMeter(self.layout.roles, rate)
 
     def push(self, block: NDArray[np.float32]) -> None:

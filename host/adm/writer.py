@@ -72,7 +72,7 @@ class AdmWriter:
         self._encoder = Encoder(
             self.name, self.subtype, order, form.on_clip if form.on_clip == "error" else "clip"
         )
-        self._recorders = [MotionRecorder(each.name, shape.ramp) for each in shape.objects]
+        self._recorders = [MotionRecorder(each.name, shape.ramp(form.rate)) for each in shape.objects]
         self._loudness = SceneLoudness(shape, form.rate)
         chna = build_chna(track_uses(shape, self._profile))
         metadata = replace(form.metadata, chna=chna, axml=None, ixml=None, cue=None, adtl=None, mask=0)
@@ -121,7 +121,7 @@ class AdmWriter:
         """
         for recorder, row in zip(self._recorders, self._objects, strict=True):
             recorder.push(block[row + 1 : row + 1 + len(CONTROLS)])
-        self._loudness.push(block)
+        self._loudness.push(np.ascontiguousarray(block))
         self._put(self._encoder.encode(np.ascontiguousarray(block[self._tracks])))
 
     def finish(self, notes: Sequence[str] = ()) -> None:
@@ -136,9 +136,7 @@ class AdmWriter:
         samples = self._encoder.written
         padding = samples * self._head.frame % 2
         self._put(b"\0" * padding)
-        written = self._put_axml(
-            axml(scene, self._profile, self._shape.ramp, BITS[self.subtype], self._loudness)
-        )
+        written = self._put_axml(axml(scene, self._profile, BITS[self.subtype], self._loudness))
         info = build_info(with_notes(dict(self.form.metadata.tags), notes))
         self._put(info)
         self._pwrite(self._head.bytes(samples, written + len(info)), 0)

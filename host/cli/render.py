@@ -37,6 +37,13 @@ _SEEDS = click.IntRange(0, (1 << 63) - 1)
 )
 @click.option("--to", "named", multiple=True, metavar="NAME=FILE", help="A file, FIFO or - for one output.")
 @click.option("--input", "inputs", multiple=True, metavar="NAME=FILE", help="A named input of the graph.")
+@click.option(
+    "--stem",
+    "stems",
+    multiple=True,
+    metavar="NAME=FILE",
+    help="A stem, for graphs whose nodes take any number of them.",
+)
 @click.option("--set", "settings", multiple=True, metavar="NODE.PARAM=VALUE", help="Change a parameter.")
 @click.option(
     "--device",
@@ -86,6 +93,14 @@ _SEEDS = click.IntRange(0, (1 << 63) - 1)
     help="What to do with NaN and infinity in the input.",
 )
 @click.option("--resample", is_flag=True, help="Bring inputs of other rates to the first one's.")
+@click.option(
+    "--graph-rate", type=_RATES, metavar="HZ", help="Rate of the graph, to which every input is brought."
+)
+@click.option(
+    "--line-up",
+    is_flag=True,
+    help="Let inputs begin where their time references say, with silence before and behind.",
+)
 @click.option("--salvage", is_flag=True, help="Take what a damaged input still holds, and record it.")
 @click.option(
     "--spool", metavar="DIR", help="Folder to keep a pipe's sound in, for graphs that must hear it twice."
@@ -136,6 +151,7 @@ def command(
     input_file: str | None,
     folder: str | None,
     inputs: tuple[str, ...],
+    stems: tuple[str, ...],
     settings: tuple[str, ...],
     named: tuple[str, ...],
     devices: tuple[str, ...],
@@ -149,6 +165,7 @@ def command(
     """
     from ..engine.render import render
     from ..engine.request import load_graph
+    from ..graph.stems import spread_stems
     from ..registry import Registry
 
     as_json = options.pop("as_json")
@@ -158,11 +175,14 @@ def command(
         stdout = stack.enter_context(_kept_clean()) if as_json or to_stderr else 1
         registry = Registry.discover()
         loaded = load_graph(graph, registry)
+        named_stems = _pairs("--stem", stems)
+        if named_stems:
+            spread_stems(loaded, list(named_stems), registry)
         for setting in settings:
             apply_setting(loaded, setting)
         for device in devices:
             _place(loaded, device, registry)
-        paths = _inputs(loaded, input_file, inputs)
+        paths = _inputs(loaded, input_file, inputs, named_stems)
         if not as_json:
             _tell_of_first_time()
         cancelled = stack.enter_context(_cancel_on_interrupt())
@@ -245,8 +265,10 @@ def _place(graph: Graph, text: str, registry: Registry) -> None:
         graph.place(name, device)
 
 
-def _inputs(graph: Graph, first: str | None, named: tuple[str, ...]) -> dict[str, str]:
-    paths: dict[str, str] = {}
+def _inputs(graph: Graph, first: str | None, named: tuple[str, ...], stems: dict[str, str]) -> dict[str, str]:
+    paths = dict(stems)
+    if first is not None and stems:
+        raise click.UsageError("give either INPUT or --stem, not both")
     if first is not None:
         paths[next(iter(graph.document().inputs))] = first
     for name, path in _pairs("--input", named).items():

@@ -126,7 +126,7 @@ class Driven(AbstractContextManager["Driven"]):
         realtime: bool = False,
         length: int | None = None,
     ) -> None:
-        self.case, self._passes = case, subject.card.passes
+        self.case, self._passes = case, subject.card.passes_of(case.params)
         self.processor: Any = _built(subject, case.params)
         needed = (*_METHODS, *_HEARING) if self._passes else _METHODS
         missing = [name for name in needed if not callable(getattr(self.processor, name, None))]

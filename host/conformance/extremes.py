@@ -79,7 +79,7 @@ def pace(subject: Subject) -> str | Advice:
     """Compare the quickest run so far with the time that its sound lasts."""
     runs = 1 / (subject.pace * subject.case.rate)
     told = f"{runs:.3g} times as fast as real time at {subject.case.rate} Hz"
-    if runs < 1 and subject.card.realtime and not subject.card.passes:
+    if runs < 1 and subject.card.realtime and not subject.card.passes_of(subject.case.params):
         return Advice(
             f"it claims to run live, but runs {told}", "say realtime=False on the card, or be faster"
         )
@@ -92,7 +92,7 @@ def extremes(subject: Subject) -> str | Advice:
     subject.afford(8 * samples)
     finite(subject.reference, "noise")
     usual, seen = 0.0, {}
-    if subject.card.passes:  # a programme may be empty
+    if subject.card.passes_of(subject.case.params):  # a programme may be empty
         with Driven(subject, subject.case) as driven:
             driven.learn(silence(subject.case.inputs, 0))
     for name, signal in [("noise", subject.programme), *_signals(subject.case.inputs, samples)]:

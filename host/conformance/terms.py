@@ -35,7 +35,7 @@ def live(subject: Subject) -> str:
     that is far more than a model's rounding, and far less than what one segment of a batch does to another.
     Segments are compared so whether the card says that they run live or not.
     """
-    if subject.card.passes:
+    if subject.card.passes_of(subject.case.params):
         raise NotApplicableError("it hears the programme first, so it cannot run live")
     with Driven(subject, subject.case) as usual:
         segments = isinstance(usual.processor, SegmentProcessor)

@@ -65,6 +65,7 @@ class PluginCard:
         deterministic: whether equal input and seed give equal bits.
         passes: how often it must hear the whole programme before it can process it: 0 for most; see
             `AnalysisProcessor`. Such a plugin cannot run live, whatever ``realtime`` says.
+        passes_for: pure function from parameters to ``passes``; overrides them.
         api: version of this contract it was written for.
     """
 
@@ -86,6 +87,7 @@ class PluginCard:
     realtime: bool = True
     deterministic: bool = True
     passes: int = 0
+    passes_for: Callable[[Any], int] | None = None
     api: int = API_VERSION
 
     def __post_init__(self) -> None:
@@ -98,8 +100,7 @@ class PluginCard:
                 f"plugin {self.id!r} is written for contract {self.api}, this host speaks {API_VERSION}",
             )
         self._check_rates(self.rates)
-        if type(self.passes) is not int or not 0 <= self.passes <= MOST_PASSES:
-            raise PluginError(f"plugin {self.id!r}: passes {self.passes!r} must be 0 to {MOST_PASSES}")
+        self._check_passes(self.passes)
         try:
             describe(self.params)
             bare = self.params()
@@ -110,10 +111,15 @@ class PluginCard:
         self.ports_of(bare)
         self.residuals_of(bare)
         self.rates_of(bare)
+        self.passes_of(bare)
 
     def _check_rates(self, rates: tuple[int, ...]) -> None:
         if not all(type(rate) is int and rate > 0 for rate in rates):
             raise PluginError(f"plugin {self.id!r}: rates {rates!r} must be integers in Hz")
+
+    def _check_passes(self, passes: object) -> None:
+        if type(passes) is not int or not 0 <= passes <= MOST_PASSES:
+            raise PluginError(f"plugin {self.id!r}: passes {passes!r} must be 0 to {MOST_PASSES}")
 
     def _check_ports(self, ports: Ports) -> None:
         outputs = [port.name for port in ports.outputs]
@@ -126,7 +132,7 @@ class PluginCard:
             raise PluginError(
                 f"plugin {self.id!r} has no inputs, so it must run at any rate: leave out rates"
             )
-        if not ports.inputs and self.passes:
+        if not ports.inputs and self.hears:
             raise PluginError(
                 f"plugin {self.id!r} has no inputs, so there is nothing to hear: leave out passes"
             )
@@ -210,6 +216,28 @@ class PluginCard:
                 f"plugin {self.id!r} has no inputs, so it must run at any rate: leave out rates"
             )
         return rates
+
+    @property
+    def hears(self) -> bool:
+        """Whether it hears the whole programme before it processes it, with some parameters at least."""
+        return self.passes > 0 or self.passes_for is not None
+
+    def passes_of(self, params: Params) -> int:
+        """Return how often it must hear the whole programme with these parameters.
+
+        Raises:
+            PluginError: the card's own ``passes_for`` failed or gave what cannot be.
+        """
+        if self.passes_for is None:
+            return self.passes
+        try:
+            passes = self.passes_for(params)
+        except UnbraidError:
+            raise
+        except Exception as error:
+            raise self._broken("passes_for", error) from error
+        self._check_passes(passes)
+        return passes
 
     def _broken(self, function: str, error: Exception) -> PluginError:
         return PluginError(f"plugin {self.id!r}: its {function} failed: {one_line(error)}")

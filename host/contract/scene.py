@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-__all__ = ["CONTROLS", "KINDS", "BedShape", "Content", "Kind", "ObjectShape", "SceneShape"]
+__all__ = ["CONTROLS", "KINDS", "MOVE", "BedShape", "Content", "Kind", "ObjectShape", "SceneShape"]
 
 #: What a listener would call a part of the programme; "mixed" is several of these.
 Kind = Literal["dialogue", "music", "effects", "mixed"]
@@ -17,6 +17,8 @@ KINDS: tuple[str, ...] = get_args(Kind)
 #: Channels of an object behind its sound: degrees to the left, degrees up, distance (1 is where loudspeakers
 #: stand), and the angle in degrees over which it spreads.
 CONTROLS = ("azimuth", "elevation", "distance", "extent")
+#: Seconds that a move takes where nobody says otherwise: 250 samples at 48 kHz.
+MOVE = 250 / 48000
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,32 +69,36 @@ class SceneShape:
     """All of a scene that does not change with time.
 
     Its channels are those of the beds, one bed after the other, then for each object its sound and its
-    `CONTROLS`. A control holds; when it changes, at some sample, gains have moved to the new place ``ramp``
-    samples later, and it does not change again before.
+    `CONTROLS`. A control holds; when it changes, at some sample, gains have moved to the new place after
+    `ramp`, and it does not change again before.
 
     Attributes:
         name: of the programme.
         contents: its parts.
         beds: in the order of their channels.
         objects: in the order of their channels, behind the beds'.
-        ramp: samples that a move takes.
         language: of the programme; "" for none.
         profile: which rules a file of it follows: ``bs2127`` or ``dolby``.
+        move: seconds that a move takes; by default what Dolby's profile writes.
 
     Example:
         >>> shape = SceneShape("Rain", (Content("Dialogue", "dialogue"),), (BedShape("Bed", "stereo"),),
-        ...                    (ObjectShape("Voice"),), ramp=250)
-        >>> str(shape)
-        'scene:stereo+1'
+        ...                    (ObjectShape("Voice"),))
+        >>> str(shape), shape.ramp(96000)
+        ('scene:stereo+1', 500)
     """
 
     name: str
     contents: tuple[Content, ...]
     beds: tuple[BedShape, ...]
     objects: tuple[ObjectShape, ...]
-    ramp: int
     language: str = ""
     profile: str = "bs2127"
+    move: float = MOVE
+
+    def ramp(self, rate: int) -> int:
+        """Return how many samples a move takes at a rate."""
+        return round(self.move * rate)
 
     @property
     def members(self) -> tuple[BedShape | ObjectShape, ...]:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from ..contract.errors import MediaError, MediaRequestError
 from ..media.open_input import InputForm, open_input
 from ..media.pipes import is_pipe
-from ..media.resample import Resampled
+from ..media.placed import line_up, starts_of
+from ..media.resample import Resampled, resampled_length
 from ..media.spooled import Spooled
 from .options import InputReport
 
@@ -19,7 +20,22 @@ if TYPE_CHECKING:
 
     from ..media.source import Source
 
-__all__ = ["Inputs"]
+__all__ = ["Fitting", "Inputs"]
+
+
+@dataclass(frozen=True)
+class Fitting:
+    """How inputs that differ are made to fit.
+
+    Attributes:
+        resample: bring all to the first one's rate.
+        rate: Hz, to which all are brought; None leaves it to the first.
+        line_up: let each begin where its time reference says.
+    """
+
+    resample: bool = False
+    rate: int | None = None
+    line_up: bool = False
 
 
 @dataclass
@@ -37,7 +53,7 @@ class Inputs:
     sources: dict[str, Source] = field(default_factory=dict)
     _states: dict[str, tuple[int, ...]] = field(default_factory=dict)
     _form: InputForm = field(default_factory=InputForm)
-    _resample: bool = False
+    _fitting: Fitting = Fitting()
     _stop: Callable[[], bool] = field(default=lambda: False)
 
     def open(
@@ -45,7 +61,7 @@ class Inputs:
         paths: Mapping[str, str | Path],
         form: InputForm,
         *,
-        resample: bool,
+        fitting: Fitting,
         stop: Callable[[], bool],
     ) -> None:
         """Open every input.
@@ -55,7 +71,7 @@ class Inputs:
         """
         if sum(str(path) == "-" for path in paths.values()) > 1:
             raise MediaRequestError("standard input can be one input only; give the others files or FIFOs")
-        self._form, self._resample, self._stop = form, resample, stop
+        self._form, self._fitting, self._stop = form, fitting, stop
         for name, path in paths.items():
             self.paths[name] = str(path)
             self._states[name] = _state(path)
@@ -63,15 +79,28 @@ class Inputs:
         self._fit()
 
     def _fit(self) -> None:
-        """Bring every sound to the first one's rate; they must have one length then."""
+        """Bring every sound to one rate and one beginning; they must have one length then."""
         self.sources = dict(self.files)
+        if self._fitting.rate is not None:
+            for name, source in self.files.items():
+                self.sources[name] = _at_rate(source, self._fitting.rate)
         first = self.first
         for name, source in self.sources.items():
             if source.rate == first.rate:
                 continue
-            if not self._resample:
+            if not self._fitting.resample:
                 raise self._differ(source, "rate", "Hz", "; or pass --resample")
-            self.sources[name] = Resampled(source, first.rate, first.length)
+            length = None if self._fitting.line_up else first.length
+            self.sources[name] = Resampled(source, first.rate, length)
+        if self._fitting.line_up:
+            self.sources = line_up(self.sources)
+        starts = starts_of(self.sources)
+        if len(set(starts.values())) > 1:
+            told = ", ".join(f"{self.sources[name].name} at {start}" for name, start in starts.items())
+            raise MediaError(
+                f"inputs of one graph must begin together, but these begin at other samples since midnight: "
+                f"{told}; pass --line-up to put them where they belong"
+            )
         for source in self.sources.values():
             if None not in {source.length, first.length} and source.length != first.length:
                 raise self._differ(source, "length", "samples", "")
@@ -180,6 +209,14 @@ class Inputs:
         """Close every file."""
         for source in self.files.values():
             source.close()
+
+
+def _at_rate(source: Source, rate: int) -> Source:
+    """Return a source at a rate."""
+    if source.rate == rate:
+        return source
+    length = None if source.length is None else resampled_length(source.length, source.rate, rate)
+    return Resampled(source, rate, length)
 
 
 def _state(path: str | Path) -> tuple[int, ...]:

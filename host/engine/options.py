@@ -47,6 +47,9 @@ class RenderOptions:
         dither: "tpdf" adds triangular noise before rounding to 16 bits, "none" rounds.
         non_finite: "reject" refuses NaN and infinity in the input, "zero" replaces and counts them.
         resample: bring inputs of other rates to the first one's, instead of refusing them.
+        graph_rate: Hz of the graph, to which every input is brought; by default the first input's.
+        line_up: let inputs begin where their time references say, with silence before and behind, instead of
+            refusing such as do not begin and end together.
         source: what is known of the inputs, and how to take them.
         spool: the folder in which inputs from pipes are kept when a node must hear the programme more than
             once.
@@ -66,6 +69,8 @@ class RenderOptions:
     dither: Dither = "tpdf"
     non_finite: Literal["reject", "zero"] = "reject"
     resample: bool = False
+    graph_rate: int | None = None
+    line_up: bool = False
     source: InputForm = InputForm()  # noqa: RUF009 - frozen
     spool: str | None = None
     stdout: int = 1
@@ -81,9 +86,10 @@ class RenderOptions:
         Isolation.of(self.isolate)
         if type(self.seed) is not int or not 0 <= self.seed < 1 << 63:
             raise UnbraidError(f"seed is {self.seed!r}; it is a whole number from 0 to 2^63 - 1")
-        rate = self.output_rate
-        if rate is not None and (type(rate) is not int or not LOWEST <= rate <= HIGHEST):
-            raise UnbraidError(f"output_rate is {rate!r}; rates are {LOWEST} to {HIGHEST} Hz")
+        for name in ("output_rate", "graph_rate"):
+            rate = getattr(self, name)
+            if rate is not None and (type(rate) is not int or not LOWEST <= rate <= HIGHEST):
+                raise UnbraidError(f"{name} is {rate!r}; rates are {LOWEST} to {HIGHEST} Hz")
 
 
 def check_block(max_block: int) -> None:

@@ -107,8 +107,14 @@ class Outputs:
         """Return what is asked of one output."""
         wire, asked = self.checked.outputs[name]
         layout, options, first = self.checked.layout(wire), self.options, self.inputs.first
-        subtype = RAW.get(options.form) or options.subtype or asked or first.subtype
+        usual = first.subtype if layout.scene is None else "PCM_24"
+        subtype = RAW.get(options.form) or options.subtype or asked or usual
         rate = options.output_rate or self.checked.rate
+        if layout.scene is not None and (rate != self.checked.rate or options.form not in {"wav", "bw64"}):
+            raise self._problem(
+                f"the output {name} is a scene, which becomes an ADM file of the graph's rate",
+                "leave out --format and --output-rate, or render it to channels with the plugin loudspeakers",
+            )
         length = self.drive.output_length(name)
         if length is not None:
             length = resampled_length(length, self.checked.rate, rate)
@@ -150,6 +156,7 @@ class Outputs:
     def _open_one(self, name: str, path: Path, descriptor: int | None, named: bool) -> None:  # noqa: FBT001
         form = self._form(name)
         if descriptor is not None:
+            self._must_be_channels(name, form)
             pipe = PipeWriter(str(path), form, descriptor, cancelled=self.cancelled)
             self.writers[name] = (pipe, path, form)
             self._piped.add(name)
@@ -160,17 +167,30 @@ class Outputs:
             if _one_place(path, place):
                 raise MediaRequestError(f"{path}: is the place of {other} and of {name}; give each a file")
         if is_pipe(path) and (named or not path.is_symlink()):
+            self._must_be_channels(name, form)
             writer: Writer = PipeWriter(str(path), form, path, cancelled=self.cancelled)
             self._piped.add(name)
         else:
             for source in self.inputs.paths.values():
                 if _same(path, source):
                     raise MediaError(f"{path}: is an input of this render; choose another folder with -o")
-            writer = WriteBehind(
-                open_writer(path, form, overwrite=self.options.overwrite), form.layout.channels
-            )
+            writer = WriteBehind(self._file(path, form), form.layout.channels)
         self.writers[name] = (writer, path, form)
         self.sinks[name] = self._at_rate(writer, form)
+
+    def _file(self, path: Path, form: OutputForm) -> Writer:
+        if form.layout.scene is None:
+            return open_writer(path, form, overwrite=self.options.overwrite)
+        from ..adm.writer import AdmWriter
+
+        return AdmWriter(path, form, overwrite=self.options.overwrite)
+
+    def _must_be_channels(self, name: str, form: OutputForm) -> None:
+        if form.layout.scene is not None:
+            raise self._problem(
+                f"the output {name} is a scene, which is not written into a pipe",
+                "give it a file or a folder",
+            )
 
     def _at_rate(self, writer: Writer, form: OutputForm) -> Writer:
         if form.rate == self.checked.rate:
@@ -180,6 +200,8 @@ class Outputs:
     def _open_stream(self, names: Sequence[str]) -> None:
         """Open standard output for one output, or for the channels of several side by side."""
         forms = {name: self._form(name) for name in names}
+        for name, each in forms.items():
+            self._must_be_channels(name, each)
         form = forms[names[0]]
         title = "+".join(names)
         if len(names) > 1:

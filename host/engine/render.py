@@ -12,7 +12,7 @@ from ..contract.errors import Cancelled, plain
 from ..isolation.policy import Isolation
 from ..registry import Registry
 from .drive import Drive, InputEndedError
-from .inputs import Inputs
+from .inputs import Fitting, Inputs
 from .options import RenderOptions, RenderReport
 from .outputs import Outputs
 from .plan import Settings
@@ -84,7 +84,8 @@ def render(
     try:
         with ExitStack() as stack:
             stack.callback(files.close)
-            files.open(paths, options.source, resample=options.resample, stop=asked)
+            fitting = Fitting(options.resample, options.graph_rate, options.line_up)
+            files.open(paths, options.source, fitting=fitting, stop=asked)
             drive, checked = _prepare(loaded, files, registry, options, stack, warnings)
             drive.progress, drive.cancelled = progress, ending.cancelled
             outputs = Outputs(checked, drive, files, options, ending.cancelled)
@@ -175,7 +176,7 @@ def _prepare(
 ) -> tuple[Drive, CheckedGraph]:
     layouts = {name: source.layout for name, source in files.sources.items()}
     checked = graph.check(registry, files.first.rate, layouts)
-    hearing = [node.name for node in checked.nodes.values() if node.card.passes]
+    hearing = [node.name for node in checked.nodes.values() if node.card.passes_of(node.params)]
     if hearing:
         files.keep(options.spool, hearing)
     length = None if options.tails else files.length

@@ -35,7 +35,7 @@ def hearers(plan: Plan) -> list[list[tuple[Step, int]]]:
     for step in plan.steps:
         first = max((ready.get(signal, 0) for signal in step.ins.values()), default=0)
         node = plan.graph.nodes.get(step.name)
-        passes = node.card.passes if node is not None else 0
+        passes = node.card.passes_of(node.params) if node is not None else 0
         for number in range(passes):
             stages.setdefault(first + number, []).append((step, number))
         for signal in step.outs.values():

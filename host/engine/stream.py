@@ -142,7 +142,7 @@ def refuse_live(checked: CheckedGraph, *, realtime: bool) -> None:
     problems = []
     for node in checked.nodes.values():
         why = ""
-        if node.card.passes:
+        if node.card.passes_of(node.params):
             why = "cannot run on a stream: it must hear the whole programme first"
         elif realtime and not node.card.realtime:
             why = "cannot run live"

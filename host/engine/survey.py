@@ -33,7 +33,7 @@ def survey(plan: Plan) -> View:
             node.card.id,
             steps[name].processor.latency,
             rate,
-            node.card.passes,
+            node.card.passes_of(node.params),
             node.isolate is True,
         )
         boxes.append(box)

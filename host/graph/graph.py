@@ -12,7 +12,7 @@ from .document import Document, parse_document
 from .yaml_reader import MAX_BYTES, Parsed, read
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from ..contract.audio import Layout
     from ..registry import Registry
@@ -161,6 +161,18 @@ class Graph:
         """
         entry = self._entry(node)
         entry["params"] = {**(entry.get("params") or {}), param: _plain(value)}
+
+    def feed(self, node: str, sources: Sequence[str]) -> None:
+        """Lead other signals to an existing node, in the order of its inputs.
+
+        Raises:
+            GraphError: there is no such node.
+        """
+        self._entry(node)["from"] = list(sources)
+
+    def rename_inputs(self, names: Sequence[str]) -> None:
+        """Let the graph have these inputs, whose layouts are their files', in place of those it has."""
+        self._parsed.value["inputs"] = dict.fromkeys(names)
 
     def place(self, node: str, device: str) -> None:
         """Let an existing node run on another device.

@@ -87,7 +87,7 @@ class IsolatedProcessor:
         except KernelError:  # the environment is at fault, and says so to the plugin
             threads = None
         card = self._card
-        start = Start(card.id, card.factory, card.passes, self._packed(), spec, threads)
+        start = Start(card.id, card.factory, int(card.hears), self._packed(), spec, threads)
         memory = open_memory(size_of(spec))
         try:
             self._exchange = Exchange(memory, spec, writes="ins")

@@ -101,13 +101,11 @@ class Scene:
         programme = Programme(shape.name, rate, length, start, shape.language)
         return cls(programme, shape.contents, shape.beds, objects)
 
-    def shape(self, ramp: int, profile: str = "bs2127") -> SceneShape:
+    def shape(self, profile: str = "bs2127") -> SceneShape:
         """Return what of it does not change with time."""
         objects = tuple(ObjectShape(each.name, each.content) for each in self.objects)
         programme = self.programme
-        return SceneShape(
-            programme.name, self.contents, self.beds, objects, ramp, programme.language, profile
-        )
+        return SceneShape(programme.name, self.contents, self.beds, objects, programme.language, profile)
 
     def check(self) -> None:
         """Raise `SceneError` with everything that is wrong, if anything is."""
