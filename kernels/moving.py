@@ -75,11 +75,13 @@ class MovingMix:
             out: float32 ``[speakers, n]``; samples side by side.
 
         Raises:
-            KernelError: a block has another shape or type.
+            KernelError: a block has another shape or type, or ``out`` cannot be written to.
         """
         n = block.shape[1] if block.ndim == 2 else 0
         _check_rows("block", block, (self.sounds, n))
         _check_rows("out", out, (self.speakers, n))
+        if not out.flags.writeable:
+            raise KernelError("out must be writable")
         jobs = [job for sound in range(self.sounds) for job in self._stretches(sound, n)]
         if jobs:
             table = np.array(jobs, np.int64)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .loudspeakers import loudspeakers
-from .point_source import PointSource
+from .point_source import PointSource, times
 from .spread import Spread
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def _spread(roles: tuple[str, ...]) -> Spread:
 
     def gains(azimuth: NDArray[np.float64], elevation: NDArray[np.float64]) -> NDArray[np.float64]:
         five = around.gains(azimuth, elevation)
-        two = five @ _TO_STEREO
+        two = times(five, _TO_STEREO)
         two /= np.linalg.norm(two, axis=1, keepdims=True)
         front, rear = five[:, :3].max(axis=1), five[:, 3:].max(axis=1)
         # What comes from behind is up to 3 dB quieter, as in a downmix.

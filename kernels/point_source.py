@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["PointSource", "directions"]
+__all__ = ["PointSource", "directions", "times"]
 
 Values = NDArray[np.float64]
 _LAYERS = ((-30.0, -90.0, -10.0), (30.0, 10.0, 70.0))  # where helpers stand, and what counts as their layer
@@ -39,6 +39,19 @@ def directions(azimuth: ArrayLike, elevation: ArrayLike) -> Values:
     return np.stack(
         np.broadcast_arrays(-np.sin(left) * np.cos(up), np.cos(left) * np.cos(up), np.sin(up)), -1
     )
+
+
+def times(rows: Values, matrix: Values) -> Values:
+    """Return ``rows @ matrix``; unlike BLAS, with bits of each row that do not depend on the other rows.
+
+    Example:
+        >>> times(np.array([[1.0, 2.0]]), np.eye(2)).tolist()
+        [[1.0, 2.0]]
+    """
+    total: Values = rows[:, :1] * matrix[0]
+    for column in range(1, len(matrix)):
+        total = total + rows[:, column : column + 1] * matrix[column]
+    return total
 
 
 class PointSource:
@@ -82,7 +95,7 @@ class PointSource:
                 held, ok = face.gains(wanted[at], tolerance)
                 found[at[ok][:, None], face.corners] = held[ok]
                 open_[at[ok]] = False
-        total: Values = np.maximum(found @ self._downmix, 0)
+        total: Values = np.maximum(times(found, self._downmix), 0)
         unit: Values = total / np.maximum(np.linalg.norm(total, axis=1, keepdims=True), 1e-12)
         return unit
 
@@ -160,7 +173,7 @@ class _Triplet(_Face):
 
     def gains(self, wanted: Values, tolerance: float) -> tuple[Values, NDArray[np.bool_]]:
         """See `_Face`."""
-        along = wanted @ np.linalg.inv(self.points)
+        along = times(wanted, np.linalg.inv(self.points))
         return _unit(along), np.asarray((along >= tolerance).all(axis=1))
 
 
@@ -175,7 +188,7 @@ class _Quad(_Face):
         x, y = np.nan_to_num(across), np.nan_to_num(up)
         held = np.stack([(1 - x) * (1 - y), x * (1 - y), x * y, (1 - x) * y], axis=1)
         # The same quadratic has a solution on the far side of the sphere.
-        ahead = np.einsum("nc,nc->n", held @ self.points, wanted) > 0
+        ahead = (times(held, self.points) * wanted).sum(axis=1) > 0
         return _unit(held), np.asarray(ok & ahead & (np.minimum(held.min(axis=1), 0) >= tolerance))
 
 
@@ -189,7 +202,7 @@ def _along(points: Values, wanted: Values) -> Values:
     first = np.cross(b - a, c - d)
     second = np.cross(a, c - d) + np.cross(b - a, d)
     third = np.cross(a, d)
-    q, p, r = wanted @ first, wanted @ second, wanted @ third
+    q, p, r = times(wanted, np.stack([first, second, third], axis=1)).T
     roots = np.full((len(wanted), 2), np.nan)
     flat = np.abs(q) < 1e-9
     with np.errstate(all="ignore"):

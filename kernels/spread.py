@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from .point_source import directions
+from .point_source import directions, times
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -46,10 +46,11 @@ class Spread:
         wide = extent > 0
         if not wide.any():
             return point
-        angle = np.degrees(np.arccos(np.clip(directions(azimuth, elevation) @ self._points.T, -1, 1)))
+        near = times(directions(azimuth, elevation), self._points.T)
+        angle = np.degrees(np.arccos(np.clip(near, -1, 1)))
         half = np.maximum(extent, _FADE / 2)[:, None] / 2
         weight = np.clip((half + _FADE - angle) / _FADE, 0, 1)
-        around = weight @ self._held
+        around = np.stack([each @ self._held for each in weight])  # the bits of a place do not depend on others
         around /= np.maximum(np.linalg.norm(around, axis=1, keepdims=True), 1e-12)
         share = np.clip(extent / _FADE, 0, 1)[:, None]
         mixed: Values = np.sqrt((1 - share) * point**2 + share * around**2)

@@ -17,7 +17,7 @@ from .code import job as stream_at
 from .code import upmix_job as at
 from .errors import KernelError
 from .machine import Kernel, address_of, aligned, row_addresses
-from .reference.upmix import UpmixRule
+from .reference.upmix import UpmixRule, lag_of
 from .streaming import StreamingStft
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ __all__ = ["MonoUpmix", "SideChannels", "StemUpmix", "UpmixRule", "spread_of"]
 
 _stem = Kernel("upmix.stem", 4)
 _centre = Kernel("upmix.centre", 6)
-_EDGE, _PAUSE = 1.2, 20
+_EDGE, _PAUSE = 1.4, 20
 _STEPS = 300  # of a tenth of a degree, on either side of the front
 _SETS_OFF, _SETTLES, _TREAD = 15, 2, 4
 _WIDEST = 30.0
@@ -158,13 +158,17 @@ class StemUpmix:
         head[at.LOOKAHEAD], head[at.CELLS], head[at.PINNED] = rule.lookahead, rule.cells, self._pinned
         self._ring = self._keep(at.RING, aligned((rule.lookahead + 1, 2, n), np.complex64))
         self._memory = self._keep(at.MEMORY, aligned((6, n), np.float64))
-        self._cues = self._keep(at.CUES, aligned((at.CUE_ROWS, n), np.float64))
+        self._cues = self._keep(at.CUES, aligned((at.CUE_ROWS + count, n), np.float64))
+        self._quick = self._keep(at.QUICK, aligned((6, n), np.float64))
+        self._quick_cues = self._keep(at.QUICK_CUES, aligned((at.CUE_ROWS, n), np.float64))
+        self._placed = self._keep(at.PLACED, aligned((rule.lookahead + 1, n)))
+        head[at.LAG] = min(lag_of(rule.quick), rule.lookahead)
         settings = [rule.keep, rule.bias, rule.width, rule.apart, rule.least, rule.present]
-        self._keep(at.SETTINGS, np.array([*settings, rule.patience, _PAUSE, _EDGE], np.float64))
+        self._keep(at.SETTINGS, np.array([*settings, rule.patience, _PAUSE, _EDGE, rule.quick], np.float64))
         self._positions = self._keep(at.POSITIONS, np.zeros(count))
         self._presence = self._keep(at.PRESENCE, np.zeros(count))
         self._silent = self._keep(at.SILENT, np.zeros(count, np.int64))
-        self._keep(at.HISTOGRAM, np.zeros(rule.cells))
+        self._histogram = self._keep(at.HISTOGRAM, np.zeros((3, rule.cells + 1)))
         self._keep(at.SMOOTH, np.zeros(rule.cells))
         cell = 2 * _EDGE / (rule.cells - 1)
         shape = np.zeros(7 + count)
@@ -214,6 +218,10 @@ class StemUpmix:
             self._ring,
             self._memory,
             self._cues,
+            self._quick,
+            self._quick_cues,
+            self._placed,
+            self._histogram,
             self._positions,
             self._presence,
             self._input,

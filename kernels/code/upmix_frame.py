@@ -8,100 +8,141 @@ import numpy as np
 
 from . import upmix_job as at
 from .memory import f32, f64, i64, inline
+from .sums import copy
 
 __all__ = ["decide", "split"]
 
 _FAR = 9.0
-_LEAST = 1e-20
+_LEAST, _GONE = 1e-20, 1e-60
 
 
 @inline
-def _average(state: Any, spectra: Any) -> Any:
-    """Take a frame ``[2, bins]`` into the two averages in a row; rows 3 to 5 of the memory are the second."""
-    head = i64(state, at.FIELDS)
-    n = head[at.BINS]
-    left, right = f32(spectra, 2 * n), f32(spectra + 8 * n, 2 * n)
-    memory = f64(head[at.MEMORY], 6 * n)
-    keep = f64(head[at.SETTINGS], at.SETTINGS_COUNT)[at.KEEP]
-    take = 1 - keep
-    for i in range(n):
-        a, b = np.float64(left[2 * i]), np.float64(left[2 * i + 1])
-        c, d = np.float64(right[2 * i]), np.float64(right[2 * i + 1])
-        p11 = keep * memory[i] + take * (a * a + b * b)
-        p22 = keep * memory[n + i] + take * (c * c + d * d)
-        p12 = keep * memory[2 * n + i] + take * (a * c + b * d)
-        # What has decayed to nothing would be slow to compute with.
-        p11, p22 = p11 if p11 > 1e-60 else 0.0, p22 if p22 > 1e-60 else 0.0
-        p12 = p12 if abs(p12) > 1e-60 else 0.0
-        memory[i], memory[n + i], memory[2 * n + i] = p11, p22, p12
-        p11 = keep * memory[3 * n + i] + take * p11
-        p22 = keep * memory[4 * n + i] + take * p22
-        p12 = keep * memory[5 * n + i] + take * p12
-        memory[3 * n + i] = p11 if p11 > 1e-60 else 0.0
-        memory[4 * n + i] = p22 if p22 > 1e-60 else 0.0
-        memory[5 * n + i] = p12 if abs(p12) > 1e-60 else 0.0
+def _kept(value: Any) -> Any:
+    """What has decayed to nothing would be slow to compute with."""
+    return value if abs(value) > _GONE else 0.0
+
+
+@inline
+def _average(spectra: Any, memory: Any, n: Any, keep: Any) -> Any:
+    """Take a frame ``[2, bins]`` into two averages in a row; rows 3 to 5 of the memory are the second."""
+    row, take = 8 * n, 1 - keep
+    left, right = f32(spectra, 2 * n), f32(spectra + row, 2 * n)
+    for part in range(3):
+        first, second = f64(memory + part * row, n), f64(memory + (3 + part) * row, n)
+        x, y = (right if part == 1 else left), (left if part == 0 else right)
+        for i in range(n):
+            now = np.float64(x[2 * i]) * np.float64(y[2 * i])
+            now += np.float64(x[2 * i + 1]) * np.float64(y[2 * i + 1])
+            value = _kept(keep * first[i] + take * now)
+            first[i] = value
+            second[i] = _kept(keep * second[i] + take * value)
     return 0
 
 
 @inline
-def _cues(state: Any) -> Any:
-    """Read from the averages, three bins wide, how much has one direction, and which."""
-    head = i64(state, at.FIELDS)
-    n = head[at.BINS]
-    memory = f64(head[at.MEMORY] + 24 * n, 3 * n)
-    share, total = f64(head[at.CUES], n), f64(head[at.CUES] + 8 * n, n)
-    cosine, sine = f64(head[at.CUES] + 16 * n, n), f64(head[at.CUES] + 24 * n, n)
-    position = f64(head[at.CUES] + 32 * n, n)
-    bias = f64(head[at.SETTINGS], at.SETTINGS_COUNT)[at.BIAS]
+def _wide(average: Any, out: Any, n: Any) -> None:
+    """Average three bins; the first and last stand for their missing neighbours."""
+    x, y = f64(average, n), f64(out, n)
+    y[0] = 0.75 * x[0] + 0.25 * x[1]
+    for i in range(1, n - 1):
+        y[i] = 0.25 * x[i - 1] + 0.5 * x[i] + 0.25 * x[i + 1]
+    y[n - 1] = 0.25 * x[n - 2] + 0.75 * x[n - 1]
+
+
+@inline
+def _cues(memory: Any, room: Any, n: Any, bias: Any) -> Any:
+    """Read from averages, three bins wide, how much has one direction, and which, into rows of cues."""
+    row = 8 * n
+    for part in range(3):
+        _wide(memory + (3 + part) * row, room + part * row, n)
+    p11, p22, p12 = f64(room, n), f64(room + row, n), f64(room + 2 * row, n)
+    cues = room + 3 * row
+    share, root = f32(cues + at.SHARE * row, n), f32(cues + at.ROOT * row, n)
+    cosine, sine = f32(cues + at.COSINE * row, n), f32(cues + at.SINE * row, n)
+    position = f32(cues + at.POSITION * row, n)
     b2 = bias * bias
     rest = 1 / (1 - b2)
     for i in range(n):
-        below, above = max(i - 1, 0), min(i + 1, n - 1)
-        p11 = 0.25 * memory[below] + 0.5 * memory[i] + 0.25 * memory[above]
-        p22 = 0.25 * memory[n + below] + 0.5 * memory[n + i] + 0.25 * memory[n + above]
-        p12 = 0.25 * memory[2 * n + below] + 0.5 * memory[2 * n + i] + 0.25 * memory[2 * n + above]
-        power, tilt = p11 + p22, p11 - p22
-        wide = np.sqrt(tilt * tilt + 4 * p12 * p12)
-        whole = wide / max(power, _LEAST) if power > _LEAST else 0.0
-        total[i] = power
-        share[i] = np.sqrt(min(max((whole * whole - b2) * rest, 0.0), 1.0))
-        turn = tilt / wide if wide > 0 else 0.0
+        power, tilt, cross = p11[i] + p22[i], p11[i] - p22[i], p12[i]
+        wide = np.sqrt(tilt * tilt + 4 * cross * cross)
+        heard = power > _LEAST
+        whole = wide / (power if heard else 1.0)
+        squared = min(max((whole * whole - b2) * rest, 0.0), 1.0)
+        share[i] = np.float32(np.sqrt(squared) if heard else 0.0)
+        root[i] = np.float32(np.sqrt(power))
+        turn = tilt / (wide if wide > 0 else 1.0)
         c = np.sqrt(max(1 + turn, 0.0) * 0.5)
         s = np.sqrt(max(1 - turn, 0.0) * 0.5)
-        s = -s if p12 < 0 else s
-        cosine[i], sine[i] = c, s
+        s = -s if cross < 0 else s
+        cosine[i], sine[i] = np.float32(c), np.float32(s)
         both = s + c
-        position[i] = (s - c) / both if both > 0.3 else _FAR
+        place = (s - c) / max(both, 0.3)
+        position[i] = np.float32(place if both > 0.3 else _FAR)
     return 0
+
+
+@inline
+def _weigh(state: Any) -> Any:
+    """Write each bin's place and weight in the histogram; return the sum of the roots of all powers."""
+    head = i64(state, at.FIELDS)
+    n, row = head[at.BINS], 8 * head[at.BINS]
+    cues = head[at.QUICK_CUES] + 3 * row
+    share, root = f32(cues + at.SHARE * row, n), f32(cues + at.ROOT * row, n)
+    position = f32(cues + at.POSITION * row, n)
+    places, weights = f32(cues + at.PLACES * row, n), f32(cues + at.WEIGHTS * row, n)
+    edge = np.float32(f64(head[at.SETTINGS], at.SETTINGS_COUNT)[at.EDGE])
+    scale, whole = np.float32(0.5 * (head[at.CELLS] - 1)), 0.0
+    for i in range(n):
+        inside = abs(position[i]) < edge
+        places[i] = (position[i] / edge + np.float32(1)) * scale if inside else np.float32(0)
+        weight = np.sqrt(share[i]) * root[i] * share[i]
+        weights[i] = weight if inside else np.float32(0)
+    for i in range(n):
+        whole += np.float64(root[i])
+    return whole
+
+
+@inline
+def _blend(state: Any, whole: Any, keep: Any) -> Any:
+    """Average a frame's histogram and its sum over time, twice in a row; return the averaged sum."""
+    head = i64(state, at.FIELDS)
+    cells = head[at.CELLS]
+    now = f64(head[at.HISTOGRAM], 3 * cells + 3)
+    now[cells] = whole
+    for stage in range(2):
+        before, after = stage * (cells + 1), (stage + 1) * (cells + 1)
+        for c in range(cells + 1):
+            now[after + c] = _kept(keep * now[after + c] + (1 - keep) * now[before + c])
+    return now[3 * cells + 2]
 
 
 @inline
 def _count(state: Any) -> Any:
     """Fill the histogram of pan positions, and smooth it; return the sum of the roots of all powers."""
     head = i64(state, at.FIELDS)
-    n, cells, edge = head[at.BINS], head[at.CELLS], f64(head[at.SETTINGS], at.SETTINGS_COUNT)[at.EDGE]
-    share, total = f64(head[at.CUES], n), f64(head[at.CUES] + 8 * n, n)
-    position = f64(head[at.CUES] + 32 * n, n)
-    histogram, smooth = f64(head[at.HISTOGRAM], cells), f64(head[at.SMOOTH], cells)
+    n, row, cells = head[at.BINS], 8 * head[at.BINS], head[at.CELLS]
+    cues = head[at.QUICK_CUES] + 3 * row
+    places, weights = f32(cues + at.PLACES * row, n), f32(cues + at.WEIGHTS * row, n)
+    histogram, smooth = f64(head[at.HISTOGRAM], 3 * cells + 3), f64(head[at.SMOOTH], cells)
     shape = f64(head[at.SHAPE], 7)
+    whole = _weigh(state)
     for c in range(cells):
         histogram[c] = 0.0
-    whole = 0.0
     for i in range(n):
-        whole += np.sqrt(total[i])
-        if abs(position[i]) < edge and share[i] > 0:
-            weight = np.sqrt(share[i] * total[i]) * share[i]
-            place = (position[i] / edge + 1) * 0.5 * (cells - 1)
-            low = int(place)
-            upper = (place - low) * weight
+        if weights[i] > np.float32(0):
+            low = int(places[i])
+            weight = np.float64(weights[i])
+            upper = (np.float64(places[i]) - low) * weight
             histogram[low] += weight - upper
             histogram[low + 1] += upper
+    settings = f64(head[at.SETTINGS], at.SETTINGS_COUNT)
+    whole = _blend(state, whole, settings[at.KEEP])
     for c in range(cells):
         value = 0.0
         for j in range(7):
             other = c + j - 3
             if 0 <= other < cells:
-                value += shape[j] * histogram[other]
+                value += shape[j] * histogram[2 * cells + 2 + other]
         smooth[c] = value
     return whole
 
@@ -208,8 +249,16 @@ def decide(state: Any, spectra: Any) -> Any:
     kept = f32(head[at.RING] + 16 * n * (head[at.FRAMES] % slots), 4 * n)
     for i in range(4 * n):
         kept[i] = source[i]
-    _average(state, spectra)
-    _cues(state)
+    settings = f64(head[at.SETTINGS], at.SETTINGS_COUNT)
+    _average(spectra, head[at.MEMORY], n, settings[at.KEEP])
+    _cues(head[at.MEMORY], head[at.CUES], n, settings[at.BIAS])
+    _average(spectra, head[at.QUICK], n, settings[at.QUICK_KEEP])
+    _cues(head[at.QUICK], head[at.QUICK_CUES], n, 0.0)
+    copy(
+        head[at.QUICK_CUES] + 8 * n * (3 + at.POSITION),
+        head[at.PLACED] + 4 * n * (head[at.FRAMES] % slots),
+        n,
+    )
     positions, presence = f64(head[at.POSITIONS], count), f64(head[at.PRESENCE], count)
     if head[at.PINNED] == 1:
         positions[0], presence[0] = 0.0, 1.0
@@ -225,41 +274,77 @@ def decide(state: Any, spectra: Any) -> Any:
 
 
 @inline
+def _shares(state: Any) -> Any:
+    """Write how much of each bin belongs to which object, and what scales all of them."""
+    head = i64(state, at.FIELDS)
+    n, row, count = head[at.BINS], 8 * head[at.BINS], head[at.OBJECTS]
+    cues = head[at.CUES] + 3 * row
+    # The place comes from short averages, which are less late than the others.
+    frame = head[at.FRAMES] - 1 - head[at.LOOKAHEAD] + head[at.LAG]
+    share = f32(cues + at.SHARE * row, n)
+    position = f32(head[at.PLACED] + 4 * n * (frame % (head[at.LOOKAHEAD] + 1)), n)
+    near, covered = f32(cues + at.PLACES * row, n), f32(cues + at.WEIGHTS * row, n)
+    positions, presence = f64(head[at.POSITIONS], count), f64(head[at.PRESENCE], count)
+    narrow = np.float32(1 / f64(head[at.SETTINGS], at.SETTINGS_COUNT)[at.WIDTH])
+    zero, one, two = np.float32(0), np.float32(1), np.float32(2)
+    for i in range(n):
+        near[i], covered[i] = np.float32(1e-12), zero
+    for k in range(count):
+        mine = f32(cues + (at.MINE + k) * row, n)
+        place, there = np.float32(positions[k]), np.float32(presence[k])
+        for i in range(n):
+            distance = (position[i] - place) * narrow
+            square = distance * distance
+            value = there / (np.float32(0.01) + square * square)
+            mine[i] = value
+            near[i] += value
+            covered[i] = max(covered[i], there * min(max(two - abs(distance), zero), one))
+    for i in range(n):
+        along = (one + share[i]) * np.float32(0.5)
+        covered[i] = covered[i] / near[i] * np.sqrt(share[i] / along)
+    return 0
+
+
+@inline
+def _ambience(state: Any, spectra: Any) -> Any:
+    """Write the ambience, ``[2, bins]``: what has one direction, only as loud as what has none."""
+    head = i64(state, at.FIELDS)
+    n, row = head[at.BINS], 8 * head[at.BINS]
+    cues, count = head[at.CUES] + 3 * row, head[at.OBJECTS]
+    share = f32(cues + at.SHARE * row, n)
+    cosine, sine = f32(cues + at.COSINE * row, n), f32(cues + at.SINE * row, n)
+    left, right = f32(spectra, 2 * n), f32(spectra + row, 2 * n)
+    first, second = f32(head[at.OUT] + row * count, 2 * n), f32(head[at.OUT] + row * (count + 1), 2 * n)
+    one = np.float32(1)
+    for i in range(n):
+        less = one - np.sqrt((one - share[i]) / (one + share[i]))
+        c, s = cosine[i], sine[i]
+        real = less * (c * left[2 * i] + s * right[2 * i])
+        imaginary = less * (c * left[2 * i + 1] + s * right[2 * i + 1])
+        first[2 * i], first[2 * i + 1] = left[2 * i] - c * real, left[2 * i + 1] - c * imaginary
+        second[2 * i], second[2 * i + 1] = right[2 * i] - s * real, right[2 * i + 1] - s * imaginary
+    return 0
+
+
+@inline
 def split(state: Any) -> Any:
     """Write the spectra of objects and ambience, ``[objects + 2, bins]``, of the frame just decided."""
     head = i64(state, at.FIELDS)
-    n, count, slots = head[at.BINS], head[at.OBJECTS], head[at.LOOKAHEAD] + 1
+    n, row, count, slots = head[at.BINS], 8 * head[at.BINS], head[at.OBJECTS], head[at.LOOKAHEAD] + 1
     frame = head[at.FRAMES] - 1 - head[at.LOOKAHEAD]
-    spectra = head[at.RING] + 16 * n * (frame % slots)
-    left, right = f32(spectra, 2 * n), f32(spectra + 8 * n, 2 * n)
-    share, position = f64(head[at.CUES], n), f64(head[at.CUES] + 32 * n, n)
-    cosine, sine = f64(head[at.CUES] + 16 * n, n), f64(head[at.CUES] + 24 * n, n)
-    positions, presence = f64(head[at.POSITIONS], count), f64(head[at.PRESENCE], count)
-    narrow = 1 / f64(head[at.SETTINGS], at.SETTINGS_COUNT)[at.WIDTH]
-    first, second = f32(head[at.OUT] + 8 * n * count, 2 * n), f32(head[at.OUT] + 8 * n * (count + 1), 2 * n)
-    for i in range(n):
-        along = (1 + share[i]) * 0.5
-        less = 1 - np.sqrt((1 - share[i]) * 0.5 / along)
-        c, s = cosine[i], sine[i]
-        a, b = np.float64(left[2 * i]), np.float64(left[2 * i + 1])
-        d, e = np.float64(right[2 * i]), np.float64(right[2 * i + 1])
-        real, imaginary = less * (c * a + s * d), less * (c * b + s * e)
-        first[2 * i], first[2 * i + 1] = np.float32(a - c * real), np.float32(b - c * imaginary)
-        second[2 * i], second[2 * i + 1] = np.float32(d - s * real), np.float32(e - s * imaginary)
-        covered, near = 0.0, 0.0
-        for k in range(count):
-            distance = (position[i] - positions[k]) * narrow
-            covered = max(covered, presence[k] * min(max(2 - abs(distance), 0.0), 1.0))
-            square = distance * distance
-            near += presence[k] / (0.01 + square * square)
-        whole = covered / max(near, 1e-12) * np.sqrt(share[i] / along)
-        for k in range(count):
-            distance = (position[i] - positions[k]) * narrow
-            square = distance * distance
-            mine = whole * presence[k] / (0.01 + square * square)
-            lower, upper = (1 - positions[k]) * 0.5, (1 + positions[k]) * 0.5
-            size = 1 / np.sqrt(lower * lower + upper * upper)
-            g, h = mine * lower * size, mine * upper * size
-            out = f32(head[at.OUT] + 8 * n * k, 2 * n)
-            out[2 * i], out[2 * i + 1] = np.float32(g * a + h * d), np.float32(g * b + h * e)
+    spectra = head[at.RING] + 2 * row * (frame % slots)
+    left, right = f32(spectra, 2 * n), f32(spectra + row, 2 * n)
+    cues, positions = head[at.CUES] + 3 * row, f64(head[at.POSITIONS], count)
+    _shares(state)
+    _ambience(state, spectra)
+    scale = f32(cues + at.WEIGHTS * row, n)
+    for k in range(count):
+        lower, upper = (1 - positions[k]) * 0.5, (1 + positions[k]) * 0.5
+        size = 1 / np.sqrt(lower * lower + upper * upper)
+        g, h = np.float32(lower * size), np.float32(upper * size)
+        mine, out = f32(cues + (at.MINE + k) * row, n), f32(head[at.OUT] + row * k, 2 * n)
+        for i in range(n):
+            gain = scale[i] * mine[i]
+            out[2 * i] = gain * (g * left[2 * i] + h * right[2 * i])
+            out[2 * i + 1] = gain * (g * left[2 * i + 1] + h * right[2 * i + 1])
     return 0

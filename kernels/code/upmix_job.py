@@ -21,12 +21,16 @@ from __future__ import annotations
 (BORDERS, SETS_OFF, SETTLES, TREAD) = range(33, 37)
 # Beds: channels on each side: how many, which, what of each ambience they get, what they add to the fold-down
 (SIDES, CHANNELS, MATRIX, FOLD, SECTIONS, DELAYS, FEEDBACK, BED, AT) = range(37, 46)
-FIELDS = 46
+# Short averages, their cues, pan positions of the last frames, by how many frames these averages come late
+(QUICK, QUICK_CUES, PLACED, LAG) = range(46, 50)
+FIELDS = 50
 
 # Settings, float64
-(KEEP, BIAS, WIDTH, APART, LEAST, PRESENT, PATIENCE, PAUSE, EDGE) = range(9)
-SETTINGS_COUNT = 9
+(KEEP, BIAS, WIDTH, APART, LEAST, PRESENT, PATIENCE, PAUSE, EDGE, QUICK_KEEP) = range(10)
+SETTINGS_COUNT = 10
 
-# Cues, a row of bins each
-(SHARE, TOTAL, COSINE, SINE, POSITION) = range(5)
-CUE_ROWS = 5
+# Cues of a frame: after three rows of float64, the averages, rows as long of float32. PLACES and WEIGHTS are
+# first those of bins in it, then what near objects add up to, and what scales all shares; MINE, the
+# shares of objects, come last.
+(SHARE, ROOT, COSINE, SINE, POSITION, PLACES, WEIGHTS, MINE) = range(8)
+CUE_ROWS = 10

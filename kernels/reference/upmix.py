@@ -12,10 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Found", "UpmixRule", "cells_of", "pan", "take_apart"]
+__all__ = ["Found", "UpmixRule", "cells_of", "lag_of", "pan", "take_apart"]
 
 Values = NDArray[np.float64]
-_EDGE = 1.2  # pan positions that still count: noise takes those of a loudspeaker beyond it
+_EDGE = 1.4  # pan positions that still count: noise takes those of a loudspeaker beyond it
 _FAR = 9.0
 _PAUSE = 20  # frames without sound after which an object no longer follows
 
@@ -28,6 +28,7 @@ class UpmixRule:
         objects: the most objects.
         lookahead: frames by which decisions come late; averages lie around the frame they are for.
         keep: factor by which averages shrink from frame to frame; two such averages stand in a row.
+        quick: the same of the averages that directions are read from: short ones, in which fewer sounds meet.
         bias: what of the mean share of the direct sound an average of pure ambience pretends.
         width: pan positions, of the 2 from left to right, within which sound belongs to an object.
         cells: of the histogram of pan positions.
@@ -40,6 +41,7 @@ class UpmixRule:
     objects: int = 3
     lookahead: int = 12
     keep: float = 6 / 7
+    quick: float = 1 / 2
     bias: float = 0.3
     width: float = 0.25
     cells: int = 64
@@ -65,6 +67,11 @@ class Found:
     ambience: Values
 
 
+def lag_of(keep: float) -> int:
+    """Return by how many frames two averages in a row come late."""
+    return round(2 * keep / (1 - keep))
+
+
 def pan(position: Values) -> tuple[Values, Values]:
     """Return the gains, of unit power, of left and right for pan positions -1 (left) to 1.
 
@@ -84,15 +91,19 @@ def take_apart(stereo: Values, hop: int, rule: UpmixRule) -> Found:
         rule: see `UpmixRule`.
     """
     X = _spectra(np.asarray(stereo, float), hop, rule.lookahead)
-    tracker, averages = _Tracker(rule), _Averages(X.shape[2], rule)
-    positions, spectra = [], []
+    tracker, histogram = _Tracker(rule), _Histogram(rule)
+    averages, quick = _Averages(X.shape[2], rule.keep, rule.bias), _Averages(X.shape[2], rule.quick, 0.0)
+    places, positions, spectra = [], [], []
     for k in range(X.shape[1]):
         averages.take(X[:, k])
-        tracker.take(cells_of(averages, rule), float(np.sqrt(averages.total).sum()))
+        quick.take(X[:, k])
+        places.append(quick.position)
+        tracker.take(*histogram.take(quick))
         frame = k - rule.lookahead
         if frame >= 0:
             positions.append(tracker.positions.copy())
-            spectra.append(_apart(X[:, frame], averages, tracker, rule))
+            place = places[frame + lag_of(rule.quick)]
+            spectra.append(_apart(X[:, frame], averages, place, tracker, rule))
     signals = _signals(np.stack(spectra, axis=1), hop, stereo.shape[1])
     return Found(signals[: rule.objects], np.array(positions), signals[rule.objects :])
 
@@ -122,9 +133,8 @@ def _window(hop: int) -> Values:
 class _Averages:
     """Powers of both channels and their cross power: two one-pole averages in a row, and three bins wide."""
 
-    def __init__(self, bins: int, rule: UpmixRule) -> None:
-        self._keep, self._memory = rule.keep, np.zeros((2, 3, bins))
-        self._rule = rule
+    def __init__(self, bins: int, keep: float, bias: float) -> None:
+        self._keep, self._bias, self._memory = keep, bias, np.zeros((2, 3, bins))
 
     def take(self, X: NDArray[np.complex128]) -> None:
         """Take a frame ``[2, bins]``."""
@@ -137,7 +147,7 @@ class _Averages:
         total = p11 + p22
         split = np.sqrt((p11 - p22) ** 2 + 4 * p12**2)
         share = np.where(total > 1e-20, split / np.maximum(total, 1e-20), 0)
-        b2 = self._rule.bias**2
+        b2 = self._bias**2
         #: Share of the power that has one direction.
         self.share = np.sqrt(np.clip((share**2 - b2) / (1 - b2), 0, 1))
         self.total = total
@@ -162,6 +172,21 @@ def cells_of(averages: _Averages, rule: UpmixRule) -> Values:
     return np.asarray(
         np.bincount(low, weight[inside] - upper, rule.cells) + np.bincount(low + 1, upper, rule.cells), float
     )
+
+
+class _Histogram:
+    """Pan positions of the last frames: two one-pole averages in a row of each frame's."""
+
+    def __init__(self, rule: UpmixRule) -> None:
+        self._rule, self._memory = rule, np.zeros((2, rule.cells + 1))
+
+    def take(self, quick: _Averages) -> tuple[Values, float]:
+        """Take a frame; return the histogram, and the sum of the roots of all powers, averaged as well."""
+        now = np.append(cells_of(quick, self._rule), np.sqrt(quick.total).sum())
+        for stage in range(2):
+            self._memory[stage] = self._rule.keep * self._memory[stage] + (1 - self._rule.keep) * now
+            now = self._memory[stage]
+        return now[:-1], float(now[-1])
 
 
 class _Tracker:
@@ -222,13 +247,13 @@ class _Tracker:
 
 
 def _apart(
-    X: NDArray[np.complex128], averages: _Averages, tracker: _Tracker, rule: UpmixRule
+    X: NDArray[np.complex128], averages: _Averages, place: Values, tracker: _Tracker, rule: UpmixRule
 ) -> NDArray[np.complex128]:
     """Return the spectra of the objects, then of the ambience, ``[objects + 2, bins]``."""
     a = averages
     first, second = (1 + a.share) / 2, (1 - a.share) / 2  # of the total, along the direction and across
     kept = np.sqrt(a.share / first)
-    distance = (a.position[None] - tracker.positions[:, None]) / rule.width
+    distance = (place[None] - tracker.positions[:, None]) / rule.width
     covered = tracker.presence[:, None] * np.clip(2 - np.abs(distance), 0, 1)
     near = tracker.presence[:, None] / (0.01 + distance**4)
     mine = covered.max(axis=0) * near / np.maximum(near.sum(axis=0), 1e-12)
