@@ -173,7 +173,7 @@ class _Triplet(_Face):
 
     def gains(self, wanted: Values, tolerance: float) -> tuple[Values, NDArray[np.bool_]]:
         """See `_Face`."""
-        along = times(wanted, np.linalg.inv(self.points))
+        along = times(wanted, np.asarray(np.linalg.inv(self.points), np.float64))
         return _unit(along), np.asarray((along >= tolerance).all(axis=1))
 
 

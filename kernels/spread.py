@@ -50,7 +50,8 @@ class Spread:
         angle = np.degrees(np.arccos(np.clip(near, -1, 1)))
         half = np.maximum(extent, _FADE / 2)[:, None] / 2
         weight = np.clip((half + _FADE - angle) / _FADE, 0, 1)
-        around = np.stack([each @ self._held for each in weight])  # the bits of a place do not depend on others
+        # One by one, so that the bits of a place do not depend on the others.
+        around = np.stack([each @ self._held for each in weight])
         around /= np.maximum(np.linalg.norm(around, axis=1, keepdims=True), 1e-12)
         share = np.clip(extent / _FADE, 0, 1)[:, None]
         mixed: Values = np.sqrt((1 - share) * point**2 + share * around**2)
