@@ -69,7 +69,7 @@ def spread_of(sides: SideChannels) -> npt.NDArray[np.float64]:
     little alike as that allows: all pairs of them by the same measure.
 
     Raises:
-        KernelError: the powers leave nothing for the front.
+        KernelError: the powers leave nothing for the front, or no such parts exist.
     """
     powers = np.array([1 - sum(sides.powers), *sides.powers])
     if powers.min() <= 0:
@@ -78,6 +78,10 @@ def spread_of(sides: SideChannels) -> npt.NDArray[np.float64]:
     loud = fold * np.sqrt(powers)
     alone, together = float((loud**2).sum()), float(loud.sum() ** 2 - (loud**2).sum())
     alike = (1 - alone) / together
+    if not -1 / (len(powers) - 1) < alike < 1:
+        raise KernelError(
+            "front and side channels of these powers and fold-down cannot sum up to the ambience"
+        )
     covariance = np.sqrt(np.outer(powers, powers)) * (alike + (1 - alike) * np.eye(len(powers)))
     root = np.linalg.cholesky(covariance)
     # Turn it so that only the first part, the ambience as it is, is left in the fold-down.
@@ -196,8 +200,12 @@ class StemUpmix:
 
     def _around(self, sides: SideChannels, hop: int) -> None:
         head, pairs = self._header, len(sides.left)
-        if pairs > len(_DELAYS) // 2 or not pairs == len(sides.right) == len(sides.fold) == len(sides.powers):
+        fits = pairs == len(sides.right) == len(sides.fold) == len(sides.powers)
+        if not fits or not 1 <= pairs <= len(_DELAYS) // 2:
             raise KernelError(f"side channels come in 1 to {len(_DELAYS) // 2} pairs")
+        for channel in (*sides.left, *sides.right):
+            if not 2 <= channel < self.bed:
+                raise KernelError(f"channel {channel} is no side channel: those are 2 to {self.bed - 1}")
         head[at.SIDES], head[at.BED] = pairs, self.bed
         self._keep(at.CHANNELS, np.array([*sides.left, *sides.right], np.int64))
         self._keep(at.MATRIX, spread_of(sides).astype(np.float32))
