@@ -17,12 +17,13 @@ if TYPE_CHECKING:
 
 __all__ = ["from_json", "to_json"]
 
-_Count = Annotated[int, msgspec.Meta(ge=0)]
+_MOST = (1 << 63) - 1
+_Count = Annotated[int, msgspec.Meta(ge=0, le=_MOST)]
 
 
 class _Programme(msgspec.Struct, forbid_unknown_fields=True):
     name: str
-    rate: Annotated[int, msgspec.Meta(ge=1)]
+    rate: Annotated[int, msgspec.Meta(ge=1, le=_MOST)]
     length: _Count
     start: _Count = 0
     language: str = ""
@@ -92,7 +93,7 @@ def from_json(text: str | bytes) -> Scene:
     """
     try:
         read = msgspec.json.decode(text, type=_Document)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeError) as error:
         raise SceneError([f"scene: {error}"]) from None
     programme = read.programme
     scene = Scene(
@@ -128,11 +129,14 @@ def _short(value: np.float32) -> float:
 
 
 def _motion(blocks: Sequence[_Block]) -> Motion:
+    with np.errstate(over="ignore"):  # infinity breaks a rule of the scene
+        places = np.array(
+            [[block.azimuth, block.elevation, block.distance, block.extent] for block in blocks], np.float32
+        )
+        gains = np.array([block.gain for block in blocks], np.float32)
     return Motion(
         np.array([block.start for block in blocks], np.int64),
         np.array([block.ramp for block in blocks], np.int64),
-        np.array(
-            [[block.azimuth, block.elevation, block.distance, block.extent] for block in blocks], np.float32
-        ),
-        np.array([block.gain for block in blocks], np.float32),
+        places,
+        gains,
     )
