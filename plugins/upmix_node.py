@@ -26,6 +26,7 @@ __all__ = ["RATES", "Upmix"]
 #: Rates at which a hundredth of a second is a whole frame step.
 RATES = (44100, 48000, 88200, 96000, 192000)
 _STEPS = 300
+_FADES = 0.35  # seconds in which the decorrelators fall by 80 dB
 
 
 class Upmix(BlockProcessor[UpmixParams]):
@@ -56,6 +57,7 @@ class Upmix(BlockProcessor[UpmixParams]):
                 else StemUpmix(hop, table, len(roles), sides, ramp=ramp, rule=rule, pinned=kind == "dialogue")
             )
         self.latency = next(iter(self._stems.values())).latency
+        self.tail = round(_FADES * spec.rate)
         self._bed = len(roles)
         self._rooms = {name: np.empty((len(roles), spec.max_block), np.float32) for name in names}
         longest = max(stem.objects for stem in self._stems.values())

@@ -8,7 +8,7 @@ import msgspec
 import numpy as np
 
 from ..contract.errors import GraphError
-from .check import PromiseBrokenError
+from .check import NotApplicableError, PromiseBrokenError
 from .driven import calling
 
 if TYPE_CHECKING:
@@ -29,6 +29,8 @@ def graph_of(subject: Subject, case: Case) -> Graph:
     from ..graph.graph import Graph
 
     graph = Graph()
+    if any(layout.scene is not None for layout in case.inputs.values()):
+        raise NotApplicableError("it takes a scene, and a graph's own inputs are channels")
     sources = [graph.input(f"input{k}", layout.name) for k, layout in enumerate(case.inputs.values())]
     if not sources:  # a graph is as long as its inputs, so it needs one
         graph.output(THROUGH, graph.input(THROUGH, "mono"))

@@ -32,8 +32,21 @@ class Programme:
 
 
 def filled(inputs: Mapping[str, Layout], samples: int, make: Callable[[int], Array]) -> Programme:
-    """Return a programme whose ports hold ``make(channels)``, float32 ``[channels, samples]``."""
-    return Programme(samples, {name: make(layout.channels) for name, layout in inputs.items()})
+    """Return a programme whose ports hold ``make(channels)``, float32 ``[channels, samples]``.
+
+    Where an input is a scene, its objects stay where they are.
+    """
+    return Programme(
+        samples, {name: _placed(layout, make(layout.channels)) for name, layout in inputs.items()}
+    )
+
+
+def _placed(layout: Layout, data: Array) -> Array:
+    """Return channels in which the objects of a scene, if it is one, have places."""
+    if layout.scene is not None:
+        for number, row in enumerate(layout.scene.object_rows):
+            data[row + 1 : row + 5] = np.array([[20.0 * number], [0.0], [1.0], [0.0]])
+    return data
 
 
 def noise(inputs: Mapping[str, Layout], samples: int, seed: int = 1) -> Programme:
@@ -56,9 +69,9 @@ def silence(inputs: Mapping[str, Layout], samples: int) -> Programme:
 
 
 def impulse(inputs: Mapping[str, Layout], port: str, at: int, samples: int) -> Programme:
-    """Return silence with one sample of 0.5 in every channel of one port."""
+    """Return silence with one sample of 0.5 in every channel of one port that is sound."""
     programme = silence(inputs, samples)
-    programme.ports[port][:, at] = 0.5
+    programme.ports[port][inputs[port].sound, at] = 0.5
     return programme
 
 

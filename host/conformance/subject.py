@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from ..contract.audio import Layout
 from ..contract.errors import UnbraidError, one_line
 from ..contract.params import ParamsError, convert_one, describe, replaced
+from ..contract.scene import BedShape, Content, ObjectShape, SceneShape
 from .check import NotApplicableError, NotReadyError, PromiseBrokenError, RefusedError
 from .driven import Driven
 from .manners import settings
@@ -32,6 +33,10 @@ __all__ = ["LAYOUTS", "Case", "Subject"]
 
 #: Layouts that are tried, the most telling first.
 LAYOUTS = ("stereo", "mono", "5.1", "discrete:3", "7.1", "7.1.4")
+#: Tried where none of these fits: a bed and two objects.
+_SCENE = SceneShape(
+    "Scene", (Content("All"),), (BedShape("Bed", "5.1"),), (ObjectShape("Left"), ObjectShape("Front"))
+)
 #: Rates in Hz that are tried when the card names none, the first for everything.
 _RATES = (48000, 44100, 96000, 16000, 8000)
 
@@ -105,6 +110,9 @@ class Subject:
             inputs = {name: Layout.parse(layout) for name, layout in each.items()}
             if self.accepts(params, inputs):
                 yield inputs
+        scene = {port.name: Layout.of_scene(_SCENE) for port in ports}
+        if self.accepts(params, scene):
+            yield scene
 
     def accepts(self, params: Params, inputs: Mapping[str, Layout]) -> bool:
         """Return whether the card accepts these layouts."""

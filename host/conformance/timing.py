@@ -127,7 +127,7 @@ def _to_noise(subject: Subject, case: Case, port: str, latency: int) -> tuple[in
     total = length + latency + _ROOM
     source = noise({port: case.inputs[port]}, length).ports[port][:1]
     programme = silence(case.inputs, total)
-    programme.ports[port][:, :length] = source
+    programme.ports[port][case.inputs[port].sound, :length] = source
     heard = _sum(subject.fresh(programme, case=case))
     if np.abs(heard).max() <= _HEARD:
         return None, 0.0
@@ -256,11 +256,12 @@ def tail(subject: Subject) -> str | Advice:
         sound = noise(subject.case.inputs, burst)
         found = driven.learn(sound).feed(sound.then(silence(subject.case.inputs, late + 4096)))
         finite(found, "sound, then silence,")
+        found = _heard(found, driven)
         limits = {name: _QUIET * float(np.abs(data).max(initial=0)) for name, data in found.items()}
         after = {name: data[:, burst + late :] for name, data in found.items()}
         heard = 4096
         while _still(after, limits) and heard < _LISTEN and subject.pace * heard < 0.2 * subject.seconds:
-            more = driven.feed(silence(subject.case.inputs, heard))
+            more = _heard(driven.feed(silence(subject.case.inputs, heard)), driven)
             after = {name: np.concatenate([data, more[name]], axis=1) for name, data in after.items()}
             heard *= 2
     floors = [_sounds_on(name, data, limits[name], driven) for name, data in after.items()]
@@ -271,6 +272,11 @@ def tail(subject: Subject) -> str | Advice:
             "end dither and noise with the sound, if silence matters",
         )
     return f"silent {driven.tail} samples after the input's end"
+
+
+def _heard(outputs: Mapping[str, Array], driven: Driven) -> dict[str, Array]:
+    """Return the channels of outputs that are sound."""
+    return {name: data[driven.outputs[name].sound] for name, data in outputs.items()}
 
 
 def _last(data: Array, limit: float) -> int:

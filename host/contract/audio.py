@@ -63,6 +63,11 @@ class Layout:
         """The number of channels."""
         return len(self.roles)
 
+    @property
+    def sound(self) -> list[int]:
+        """The channels that are sound: all but what a scene says of its objects' places."""
+        return [*range(self.channels)] if self.scene is None else self.scene.track_rows
+
     def __str__(self) -> str:
         return self.name
 
