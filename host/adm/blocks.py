@@ -131,9 +131,9 @@ class Blocks:
         return list(self.kinds)
 
     def having(self, name: str) -> list[tuple[int, Odd]]:
-        """Return the first block for each kind that holds such an element, and the element."""
-        wanted = {number: odd for kind, number in self.kinds.items() for odd in kind if odd.name == name}
+        """Return such elements, each with the first block of its kind."""
+        wanted = [(number, odd) for kind, number in self.kinds.items() for odd in kind if odd.name == name]
         if not wanted:
             return []
         numbers = np.array(self.odd, np.int64)
-        return [(int(np.argmax(numbers == number)), odd) for number, odd in wanted.items()]
+        return [(int(np.argmax(numbers == number)), odd) for number, odd in wanted]

@@ -89,7 +89,7 @@ class Dolby(Profile):
         for at, each in enumerate(shape.members):
             owner = shape.contents[each.content]
             name = each.name if owner.name in each.name else f"{owner.name}: {each.name}"
-            held.append((replace(owner, name=name), [at]))
+            held.append((replace(owner, name=name, language=""), [at]))
         return held
 
     def dialogue(self, content: Content) -> str:  # noqa: ARG002 - the profile's own

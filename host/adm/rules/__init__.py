@@ -1,0 +1,1 @@
+"""What ADM files have to be: one idea a module, each a function from a `Subject` to findings."""
