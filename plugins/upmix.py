@@ -20,17 +20,26 @@ if TYPE_CHECKING:
 
     from ..host.contract.scene import Kind
 
-__all__ = ["AdmParams", "LoudspeakersParams", "UpmixParams", "kind_of", "unbraid_cards", "unbraid_graphs"]
+__all__ = [
+    "AdmParams",
+    "LoudspeakersParams",
+    "UpmixParams",
+    "kind_of",
+    "stays_in_front",
+    "unbraid_cards",
+    "unbraid_graphs",
+]
 
 _HERE = Path(__file__).parent
 _NAME = re.compile(r"[A-Za-z0-9_-]+")
 _MOST_STEMS = 32
+_GRAPHS = ("upmix", "upmix-film", "upmix-render", "upmix-song")
 _BEDS = Literal["5.1", "7.1", "7.1.2", "5.1.4", "7.1.4"]
 _RENDERS = Literal["stereo", "5.1", "7.1", "7.1.2", "5.1.4", "7.1.4"]
 #: Words in the names of stems that tell what they are; films and music call them by many names.
 _WORDS: dict[Kind, str] = {
-    "dialogue": "dialogue|dialog|dx|dia|voice|speech|vo|vocals?|vox|lead|narration",
-    "music": "music|mx|mus|score|songs?|accompaniment|band|drums?|bass|guitars?|piano|keys|strings|other",
+    "dialogue": "dialogue|dialog|dx|dia|voice|speech|vo|narration",
+    "music": "vocals?|vox|lead|music|mx|mus|score|songs?|accompaniment|band|drums?|bass|guitars?|piano|keys|strings|other",
     "effects": "effects?|fx|sfx|foley|ambience|atmos?|noise|rest",
 }
 
@@ -48,6 +57,11 @@ def kind_of(name: str) -> Kind:
     return "mixed"
 
 
+def stays_in_front(name: str, kind: Kind) -> bool:
+    """Return whether a stem is one object in front: what is spoken, and who sings the lead."""
+    return kind == "dialogue" or bool(re.search(r"(?:^|[_-])(?:vocals?|vox|lead)(?:$|[_-])", name.lower()))
+
+
 class UpmixParams(Params, frozen=True):
     """Parameters of `upmix`."""
 
@@ -57,7 +71,7 @@ class UpmixParams(Params, frozen=True):
     ] = ()
     kinds: Annotated[
         tuple[Literal["dialogue", "music", "effects", "mixed"], ...],
-        param("what each stem is; none: by its name. Dialogue stays in front", fixed=True),
+        param("what each stem is; none: by its name. Dialogue and vocals stay in front", fixed=True),
     ] = ()
     title: Annotated[str, param("name of the programme", fixed=True)] = "Programme"
     language: Annotated[str, param("of the programme, an ISO 639 code", fixed=True)] = ""
@@ -123,7 +137,8 @@ def shape_of(params: UpmixParams, layouts: Mapping[str, Layout]) -> SceneShape:
     )
     objects = []
     for number, (name, kind) in enumerate(zip(names, kinds, strict=True)):
-        count = 1 if kind == "dialogue" or layouts[name].channels == 1 else params.objects
+        alone = stays_in_front(name, kind) or layouts[name].channels == 1
+        count = 1 if alone else params.objects
         objects += [ObjectShape(name if count == 1 else f"{name} {i + 1}", number) for i in range(count)]
     if params.beds == "stem":
         beds = tuple(BedShape(f"{name} bed", params.bed, number) for number, name in enumerate(names))
@@ -201,4 +216,4 @@ def unbraid_cards() -> list[PluginCard]:
 @hookimpl
 def unbraid_graphs() -> dict[str, Path]:
     """Return the ready-made graphs."""
-    return {name: _HERE / "graphs" / f"{name}.yaml" for name in ("upmix", "upmix-render")}
+    return {name: _HERE / "graphs" / f"{name}.yaml" for name in _GRAPHS}

@@ -13,7 +13,7 @@ from ..host.contract.scene import MOVE
 from ..kernels.panner import Panner
 from ..kernels.threads import run_jobs
 from ..kernels.upmix import MonoUpmix, SideChannels, StemUpmix, UpmixRule
-from .upmix import UpmixParams, kind_of, stems_of
+from .upmix import UpmixParams, kind_of, stays_in_front, stems_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -54,7 +54,9 @@ class Upmix(BlockProcessor[UpmixParams]):
             self._stems[name] = (
                 MonoUpmix(hop, rule)
                 if mono
-                else StemUpmix(hop, table, len(roles), sides, ramp=ramp, rule=rule, pinned=kind == "dialogue")
+                else StemUpmix(
+                    hop, table, len(roles), sides, ramp=ramp, rule=rule, pinned=stays_in_front(name, kind)
+                )
             )
         self.latency = next(iter(self._stems.values())).latency
         self.tail = round(_FADES * spec.rate)

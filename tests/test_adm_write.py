@@ -74,8 +74,8 @@ def write(path: Path, made: SceneShape, block: Array, **form: Any) -> AdmWriter:
 
 def chunks(path: Path) -> dict[bytes, bytes]:
     """The chunks of a RIFF or BW64 file, read by hand."""
-    data, found = path.read_bytes(), {}
-    at, long = 12, {}
+    data, found = path.read_bytes(), dict[bytes, bytes]()
+    at, long = 12, dict[bytes, int]()
     while at + 8 <= len(data):
         name, size = data[at : at + 4], struct.unpack("<I", data[at + 4 : at + 8])[0]
         size = long.get(name, size)

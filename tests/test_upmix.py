@@ -185,7 +185,7 @@ def test_names_tell_what_stems_are() -> None:
         "dx": "dialogue",
         "Film_MX": "music",
         "sfx-2": "effects",
-        "vocals": "dialogue",
+        "vocals": "music",
         "drums": "music",
         "reel1": "mixed",
         "box": "mixed",
