@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +11,7 @@ import numpy as np
 
 from unbraid.host.adm.writer import AdmWriter
 from unbraid.host.contract.audio import NAMED_LAYOUTS, Layout
-from unbraid.host.contract.scene import BedShape, Content
+from unbraid.host.contract.scene import MOVE, BedShape, Content
 from unbraid.host.media.writer import OutputForm
 from unbraid.host.scene.model import Programme, Scene, SceneObject
 from unbraid.host.scene.motion import Motion
@@ -62,13 +62,13 @@ def write(
     told: Scene,
     profile: str = "bs2127",
     sound: NDArray[np.float32] | None = None,
-    subtype: str = "PCM_24",
+    move: float = MOVE,
 ) -> Path:
-    """Write a scene as `AdmWriter` does."""
+    """Write a scene as `AdmWriter` does; moves take so many seconds."""
     length = told.programme.length
     sound = steps(told.tracks, length) if sound is None else sound
-    layout = Layout.of_scene(told.shape(profile))
-    writer = AdmWriter(path, OutputForm(told.programme.rate, layout, length, subtype))
+    layout = Layout.of_scene(replace(told.shape(profile), move=move))
+    writer = AdmWriter(path, OutputForm(told.programme.rate, layout, length, "PCM_24"))
     try:
         writer.write(stream(told, sound))
         writer.finish()

@@ -29,6 +29,8 @@ class TrackSource:
     Attributes:
         rate: Hz.
         length: samples per channel.
+        subtype: sample format.
+        metadata: what the file says beside its sound and its ADM.
 
     Raises:
         MediaError: the file cannot be read, or holds less than it declares.
@@ -37,6 +39,7 @@ class TrackSource:
     def __init__(self, path: Path, container: Container, tracks: Sequence[int]) -> None:
         self._source = open_input(path)
         self.rate, self.length = self._source.rate, self._source.length or 0
+        self.subtype, self.metadata = self._source.subtype, self._source.metadata
         # A file with a channel mask comes in the order of our layouts, not in its own.
         order = None if container.format is None else container.format.order.give
         self._rows = [track if order is None else order[track] for track in tracks]

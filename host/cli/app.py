@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["main"]
 
 _COMMANDS = {
+    "adm": "Show, check or render a file with ADM: beds and objects.",
     "demo": "Make a short scene, render it, and say what was done.",
     "doctor": "Show versions, devices, and plugins that failed to load.",
     "eval": "Measure estimates against references.",
