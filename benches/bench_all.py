@@ -19,6 +19,7 @@ from benches import (
     segments,
     spectra,
     startup,
+    upmix,
     vocals,
 )
 
@@ -39,6 +40,7 @@ CONTESTS: list[Contest] = [
     *renders.CONTESTS,
     *segments.CONTESTS,
     *startup.CONTESTS,
+    *upmix.CONTESTS,
     *vocals.CONTESTS,
 ]
 TURNS = [

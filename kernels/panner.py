@@ -32,7 +32,8 @@ class Panner:
         KernelError: a role is no loudspeaker's.
 
     Example:
-        >>> Panner(("L", "R", "C", "LFE", "Ls", "Rs")).objects([[15, 0, 1, 0]]).astype(float).round(3).tolist()
+        >>> gains = Panner(("L", "R", "C", "LFE", "Ls", "Rs")).objects([[15, 0, 1, 0]])
+        >>> gains.astype(float).round(3).tolist()
         [[0.707, 0.0, 0.707, 0.0, 0.0, 0.0]]
     """
 

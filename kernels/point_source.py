@@ -6,7 +6,7 @@ one of its faces, and the corners of that face get the sound. What goes to a hel
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from abc import ABC, abstractmethod
 from itertools import combinations
 from typing import TYPE_CHECKING
 
@@ -71,11 +71,15 @@ class PointSource:
         self.loudspeakers = len(angles)
         points, self._downmix = _with_helpers(angles)
         poles = [at for at, point in enumerate(points) if abs(point[2]) > 1 - _NEAR and at >= len(angles)]
-        self._faces: list[_Face] = []
-        for corners in _hull(points):
-            pole = next((at for at in corners if at in poles), None)
-            self._faces.append(_face(points, corners) if pole is None else _Triplet(corners, points[corners]))
-        self._downmix = _shared(self._downmix, self._faces, poles)
+        corners = _hull(points)
+        for face in corners:
+            if len(face) > 4:
+                raise ValueError(
+                    f"a face of the hull has {len(face)} corners; move a loudspeaker by a degree"
+                )
+        self._triplets = _Triplets([face for face in corners if len(face) == 3], points)
+        self._quads = _Quads([face for face in corners if len(face) == 4], points)
+        self._downmix = _shared(self._downmix, corners, poles)
 
     def gains(self, azimuth: ArrayLike, elevation: ArrayLike) -> Values:
         """Return gains ``[places, loudspeakers]``, of unit power, for places in degrees.
@@ -86,16 +90,10 @@ class PointSource:
         """
         wanted = np.atleast_2d(directions(azimuth, elevation))
         found = np.zeros((len(wanted), len(self._downmix)))
-        open_ = np.ones(len(wanted), bool)
-        for tolerance in (-1e-11, -1e-6, -1e-3):  # a direction on an edge belongs to either face
-            for face in self._faces:
-                if not open_.any():
-                    break
-                at = np.flatnonzero(open_)
-                held, ok = face.gains(wanted[at], tolerance)
-                found[at[ok][:, None], face.corners] = held[ok]
-                open_[at[ok]] = False
-        total: Values = np.maximum(times(found, self._downmix), 0)
+        best = np.full(len(wanted), -np.inf)
+        for faces in (self._triplets, self._quads):
+            faces.enter(wanted, found, best)
+        total = np.maximum(found @ self._downmix, 0)
         unit: Values = total / np.maximum(np.linalg.norm(total, axis=1, keepdims=True), 1e-12)
         return unit
 
@@ -121,11 +119,11 @@ def _with_helpers(angles: Sequence[tuple[float, float]]) -> tuple[Values, Values
     return directions(around, up), downmix
 
 
-def _shared(downmix: Values, faces: Sequence[_Face], poles: Sequence[int]) -> Values:
+def _shared(downmix: Values, faces: Sequence[Sequence[int]], poles: Sequence[int]) -> Values:
     """Return the downmix with each helper at a pole shared out at equal power among its neighbours."""
     downmix = downmix.copy()
     for pole in poles:
-        beside = sorted({at for face in faces if pole in face.corners for at in face.corners} - {pole})
+        beside = sorted({at for face in faces if pole in face for at in face} - {pole})
         downmix[pole] = downmix[beside].sum(axis=0) / np.sqrt(len(beside))
     return downmix
 
@@ -156,76 +154,91 @@ def _around(points: Values, corners: list[int], normal: Values) -> list[int]:
     return [corners[at] for at in np.argsort(turn)]
 
 
-@dataclass(frozen=True)
-class _Face:
-    """One face of the hull."""
+class _Faces(ABC):
+    """Faces of the hull with as many corners each.
 
-    corners: list[int]
-    points: Values
+    Args:
+        corners: of each face, in order around it.
+        points: directions of all corners.
+    """
 
-    def gains(self, wanted: Values, tolerance: float) -> tuple[Values, NDArray[np.bool_]]:
-        """Return gains of the corners for directions ``[n, 3]``, and whether each lies in the face."""
-        raise NotImplementedError
+    def __init__(self, corners: Sequence[Sequence[int]], points: Values) -> None:
+        self._corners = np.array(corners, int).reshape(len(corners), -1)
+        self._points = points[self._corners]
+
+    @abstractmethod
+    def _gains(self, wanted: Values) -> tuple[Values, Values]:
+        """Return gains ``[faces, n, corners]``, and how far inside each direction lies, ``[faces, n]``."""
+
+    def enter(self, wanted: Values, found: Values, best: Values) -> None:
+        """Write the gains of directions that lie further inside one of these faces than in any before."""
+        if not len(self._corners):
+            return
+        held, inside = self._gains(wanted)
+        face, at = inside.argmax(axis=0), np.arange(len(wanted))
+        better = np.flatnonzero(inside[face, at] > best)
+        face = face[better]
+        best[better] = inside[face, better]
+        found[better] = 0
+        found[better[:, None], self._corners[face]] = held[face, better]
 
 
-class _Triplet(_Face):
+class _Triplets(_Faces):
     """Three corners: the gains are the direction's coordinates along them."""
 
-    def gains(self, wanted: Values, tolerance: float) -> tuple[Values, NDArray[np.bool_]]:
-        """See `_Face`."""
-        along = times(wanted, np.asarray(np.linalg.inv(self.points), np.float64))
-        return _unit(along), np.asarray((along >= tolerance).all(axis=1))
+    def __init__(self, corners: Sequence[Sequence[int]], points: Values) -> None:
+        super().__init__(corners, points)
+        self._inverse = np.linalg.inv(self._points) if len(corners) else self._points
+
+    def _gains(self, wanted: Values) -> tuple[Values, Values]:
+        """See `_Faces`."""
+        along = wanted[None] @ self._inverse
+        return _unit(along), along.min(axis=2)
 
 
-class _Quad(_Face):
-    """Four corners: gains are products of two positions, along one pair of edges and along the other."""
+class _Quads(_Faces):
+    """Four corners: gains are products of two positions, along one pair of edges and along the other.
 
-    def gains(self, wanted: Values, tolerance: float) -> tuple[Values, NDArray[np.bool_]]:
-        """See `_Face`."""
-        across = _along(self.points, wanted)
-        up = _along(np.roll(self.points, -1, axis=0), wanted)
-        ok = ~np.isnan(across) & ~np.isnan(up)
-        x, y = np.nan_to_num(across), np.nan_to_num(up)
-        held = np.stack([(1 - x) * (1 - y), x * (1 - y), x * y, (1 - x) * y], axis=1)
-        # The same quadratic has a solution on the far side of the sphere.
-        ahead = (times(held, self.points) * wanted).sum(axis=1) > 0
-        return _unit(held), np.asarray(ok & ahead & (np.minimum(held.min(axis=1), 0) >= tolerance))
-
-
-def _along(points: Values, wanted: Values) -> Values:
-    """Return where between the edge 0-3 (0) and the edge 1-2 (1) each direction lies; NaN where on neither.
-
-    A plane through the middle and the points at x on the edges 0-1 and 3-2 holds the direction:
-    ``((1-x) a + x b) × ((1-x) d + x c) · p = 0``, a quadratic in x.
+    A plane through the middle and the points at x on the edges from a to b and from d to c holds the
+    direction p: ``((1 - x) a + x b) cross ((1 - x) d + x c) . p = 0``, a quadratic in x.
     """
-    a, b, c, d = points
-    first = np.cross(b - a, c - d)
-    second = np.cross(a, c - d) + np.cross(b - a, d)
-    third = np.cross(a, d)
-    q, p, r = times(wanted, np.stack([first, second, third], axis=1)).T
-    roots = np.full((len(wanted), 2), np.nan)
-    flat = np.abs(q) < 1e-9
+
+    def __init__(self, corners: Sequence[Sequence[int]], points: Values) -> None:
+        super().__init__(corners, points)
+        if len(corners):
+            self._terms = [self._quadratic(np.roll(self._points, -turn, axis=1)) for turn in (0, 1)]
+
+    @staticmethod
+    def _quadratic(points: Values) -> Values:
+        """Return vectors whose products with a direction are the coefficients, ``[faces, 3, 3]``."""
+        a, b, c, d = np.moveaxis(points, 1, 0)
+        second = np.cross(a, c - d) + np.cross(b - a, d)
+        return np.stack([np.cross(b - a, c - d), second, np.cross(a, d)], axis=1)
+
+    def _gains(self, wanted: Values) -> tuple[Values, Values]:
+        """See `_Faces`."""
+        x, y = (_root(terms @ wanted.T) for terms in self._terms)
+        there = ~np.isnan(x) & ~np.isnan(y)
+        x, y = np.nan_to_num(x), np.nan_to_num(y)
+        held = np.stack([(1 - x) * (1 - y), x * (1 - y), x * y, (1 - x) * y], axis=2)
+        # The same quadratic has a solution on the far side of the sphere.
+        ahead = np.einsum("fnc,fcd,nd->fn", held, self._points, wanted, optimize=True) > 0
+        return _unit(held), np.where(there & ahead, held.min(axis=2), -np.inf)
+
+
+def _root(coefficients: Values) -> Values:
+    """Return the root from 0 to 1 of quadratics ``[faces, 3, n]``, highest power first, or NaN."""
+    q, p, r = np.moveaxis(coefficients, 1, 0)
+    flat, slack = np.abs(q) < 1e-9, 1e-6
     with np.errstate(all="ignore"):
-        roots[flat, 0] = (-r / p)[flat]
-        root = np.sqrt(p * p - 4 * q * r)
-        roots[~flat, 0] = ((-p + root) / (2 * q))[~flat]
-        roots[~flat, 1] = ((-p - root) / (2 * q))[~flat]
-    slack = 1e-6
-    roots[(roots < -slack) | (roots > 1 + slack)] = np.nan
-    found = np.where(np.isnan(roots[:, 0]), roots[:, 1], roots[:, 0])
-    return np.clip(found, 0, 1)
-
-
-def _face(points: Values, corners: list[int]) -> _Face:
-    """Return the face of that many corners."""
-    if len(corners) == 3:
-        return _Triplet(corners, points[corners])
-    if len(corners) == 4:
-        return _Quad(corners, points[corners])
-    raise ValueError(f"a face of the hull has {len(corners)} corners; move a loudspeaker by a degree")
+        spread = np.sqrt(p * p - 4 * q * r)
+        first = np.where(flat, -r / p, (spread - p) / (2 * q))
+        second = np.where(flat, np.nan, (-spread - p) / (2 * q))
+    inside = [np.where((root >= -slack) & (root <= 1 + slack), root, np.nan) for root in (first, second)]
+    return np.clip(np.where(np.isnan(inside[0]), inside[1], inside[0]), 0, 1)
 
 
 def _unit(gains: Values) -> Values:
-    length = np.linalg.norm(gains, axis=1, keepdims=True)
+    length = np.linalg.norm(gains, axis=-1, keepdims=True)
     unit: Values = gains / np.where(length == 0, 1, length)
     return unit

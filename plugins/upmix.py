@@ -39,7 +39,8 @@ _RENDERS = Literal["stereo", "5.1", "7.1", "7.1.2", "5.1.4", "7.1.4"]
 #: Words in the names of stems that tell what they are; films and music call them by many names.
 _WORDS: dict[Kind, str] = {
     "dialogue": "dialogue|dialog|dx|dia|voice|speech|vo|narration",
-    "music": "vocals?|vox|lead|music|mx|mus|score|songs?|accompaniment|band|drums?|bass|guitars?|piano|keys|strings|other",
+    "music": "vocals?|vox|lead|music|mx|mus|score|songs?|accompaniment|band|drums?|bass|guitars?|piano|keys|"
+    "strings|other",
     "effects": "effects?|fx|sfx|foley|ambience|atmos?|noise|rest",
 }
 
