@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import adm_files
 import numpy as np
 import pytest
+from adm_faults import place
 from adm_files import FRAMES, RATE, Chunks, changed, swapped
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -303,6 +304,12 @@ _REFUSED: list[tuple[str, Callable[[Chunks], None], str]] = [
         lambda chunks: chunks.__setitem__(b"chna", chunks[b"chna"].replace(b"\x0c\0ATU", b"\x0d\0ATU")),
         "ATU_0000000c.*track 13, but there are 12",
     ),
+    ("two objects of one id", swapped("AO_1003", "AO_1002", -1), "AO_1002.*another element has this id"),
+    (
+        "a content that is nowhere",
+        swapped("<audioContentIDRef>ACO_1002", "<audioContentIDRef>ACO_1009"),
+        "APR_1001.*ACO_1009, which is not there",
+    ),
     ("a UID that is nowhere", swapped("ATU_0000000c</audioTrackUIDRef>", "ATU_00000099</audioTrackUIDRef>"),
      "AO_1003.*ATU_00000099"),
 ]  # fmt: skip
@@ -332,6 +339,10 @@ def test_what_cannot_be_a_scene_is_refused_with_its_place(
         (swapped("</jumpPosition>", "</jumpPosition><diffuse>1</diffuse>"), "AC_00031001.*diffuse"),
         (swapped("<height>30</height>", "<height>3</height>"), "width and height differ"),
         (swapped("<audioObjectIDRef>AO_1003</audioObjectIDRef>", ""), "AO_1003"),
+        (swapped("ATU_0000000c</audioTrackUIDRef>", "ATU_00000000</audioTrackUIDRef>"), "AO_1003.*silent"),
+        (place("distance", "0.5"), "AC_00031001.*distance is kept"),
+        (place("distance", "2"), "AC_00031001.*distance is more than 1"),
+        (swapped("<height>30</height>", "<height>30</height><depth>1</depth>"), "AC_00031001.*depth"),
     ],
 )
 def test_what_a_scene_does_not_hold_is_told(

@@ -32,11 +32,12 @@ _AXES = {
 }
 _EXTENTS = {"width": (0, int(Said.WIDTH)), "height": (1, int(Said.HEIGHT)), "depth": (2, int(Said.DEPTH))}
 _ROOM, _CARTESIAN, _JUMP, _JUMPS = int(Said.IN_ROOM), int(Said.CARTESIAN), int(Said.JUMP), int(Said.JUMPS)
-_GAIN, _DECIBEL, _DIFFER, _WRONG_ID = (
+_GAIN, _DECIBEL, _DIFFER, _WRONG_ID, _NO_ID = (
     int(Said.GAIN),
     int(Said.DECIBEL),
     int(Said.EXTENTS_DIFFER),
     int(Said.WRONG_ID),
+    int(Said.NO_ID),
 )
 _ANY_EXTENT = int(Said.EXTENT)
 _NO_PLACE, _NOTHING = (math.nan,) * 3, (0.0,) * 3
@@ -112,7 +113,7 @@ class BlockParser:
         number = f"AB_{channel.id[3:]}_{len(blocks.said) + 1:08x}"
         stated = attributes.get("audioBlockFormatID", "")
         if stated != number and stated.lower() != number.lower():
-            self._said = _WRONG_ID
+            self._said = _WRONG_ID if stated else _NO_ID
         get = attributes.get
         rtime, duration = nanoseconds(get("rtime", "-")), nanoseconds(get("duration", "-"))
         blocks.rtime.append(self._time("rtime", get("rtime")) if rtime is None else rtime)

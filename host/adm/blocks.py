@@ -38,6 +38,7 @@ class Said(IntFlag):
     JUMP = 16384
     JUMPS = 32768
     WRONG_ID = 65536
+    NO_ID = 131072
     POLAR = AZIMUTH | ELEVATION | DISTANCE
     ROOM = X | Y | Z
     EXTENT = WIDTH | HEIGHT | DEPTH

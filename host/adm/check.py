@@ -82,7 +82,7 @@ def check_adm(path: str | Path, profile: str | None = None) -> list[Finding]:
     for stated in stated_profiles(document):
         what = f"the file follows the profile {stated!r}, whose rules are not known here"
         found.append(warning("profile", "profileList", what, f"known are {', '.join(PROFILES)}"))
-    found += [warning("axml", "axml", what, "count only the text") for what in document.warnings]
+    found += [error("axml", "axml", what, "count only the text") for what in document.warnings]
     chosen = profile or profile_in(document)
     subject = Subject(container, document, chosen)
     for rule in (*_ALWAYS, *_OF_PROFILE[chosen]):

@@ -112,6 +112,7 @@ class Document:
     """All of an `axml` chunk.
 
     Attributes:
+        namespace: of audioFormatExtended; "" where none is stated.
         attributes: of audioFormatExtended.
         elements: by kind (`KINDS`), each in the order of the text.
         others: elements of audioFormatExtended of other kinds.
@@ -120,6 +121,7 @@ class Document:
         warnings: for people.
     """
 
+    namespace: str = ""
     attributes: dict[str, str] = field(default_factory=dict)
     elements: dict[str, list[Element]] = field(default_factory=lambda: {kind: [] for kind in KINDS})
     others: list[Element] = field(default_factory=list)

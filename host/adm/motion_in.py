@@ -15,6 +15,8 @@ from ..scene.places import DOLBY, ITU, to_angles
 from .blocks import UNSAID, Said
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from numpy.typing import NDArray
 
     from .elements import Channel
@@ -67,7 +69,7 @@ def motion_of(channel: Channel, span: Span) -> tuple[Motion, list[str]]:
     Raises:
         Faulty: blocks contradict themselves or each other.
     """
-    blocks, warnings = channel.blocks, list[str]()
+    blocks, warnings = channel.blocks, list(_beside(channel))
     if not len(blocks):
         raise Faulty(f"{channel.place}: has no audioBlockFormat")
     rtime, duration, moving = blocks.times
@@ -91,6 +93,18 @@ def motion_of(channel: Channel, span: Span) -> tuple[Motion, list[str]]:
         warnings.append(f"{at}: its move takes longer than the block; it ends with the block")
         ramp = np.minimum(ramp, until - begin)
     return _assembled(begin, until, ramp, places, gains, joined, span), warnings
+
+
+def _beside(channel: Channel) -> Iterator[str]:
+    """Yield what places say beside a direction and that is not heard here: distances, and depth."""
+    blocks = channel.blocks
+    polar, distance = (blocks.flags & Said.ROOM) == 0, blocks.places[:, 2]
+    if (near := polar & (distance < 1)).any():
+        yield f"{channel.block_place(int(np.argmax(near)))}: its distance is kept, but not heard"
+    if (far := polar & (distance > 1)).any():
+        yield f"{channel.block_place(int(np.argmax(far)))}: its distance is more than 1; it is taken for 1"
+    if (deep := polar & (blocks.extents[:, 2] != 0)).any():
+        yield f"{channel.block_place(int(np.argmax(deep)))}: its depth is left out"
 
 
 def _times(
@@ -135,6 +149,7 @@ def _places(channel: Channel, span: Span) -> NDArray[np.float32]:
         at = channel.block_place(int(np.argmax(bad)))
         raise Faulty(f"{at}: its position is X, Y, Z, but it does not say that it is cartesian")
     third = np.where(np.isnan(stated[:, 2]), np.where(room, 0.0, 1.0), stated[:, 2])
+    third = np.where(room, third, np.minimum(third, 1))
     angles = np.stack([stated[:, 0], stated[:, 1], third])
     if room.any():
         if (bad := room & (np.abs(angles) > 1).any(axis=0)).any():

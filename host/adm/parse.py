@@ -112,6 +112,10 @@ class _Parser:
         local = name.rpartition(":")[2]
         if not self._inside:
             self._inside = local == _ROOT
+            prefix = name.rpartition(":")[0]
+            stated = attributes.pop(f"xmlns:{prefix}" if prefix else "xmlns", None)
+            if stated is not None:
+                self.document.namespace = stated
             if self._inside:
                 self.document.attributes, self.document.found = attributes, True
             self._texts.clear()

@@ -49,9 +49,26 @@ class SceneMaker:
             raise self._fail(f"its chna chunk {why}, so nothing tells which track is which; export it again")
         self._rate, self._length = container.format.rate, container.frames
         self._room = profile == "dolby"
+        self._check_ids()
         self._links = links(container, document)
         self._beds: list[tuple[BedShape, list[int]]] = []
         self._objects: list[tuple[SceneObject, int]] = []
+
+    def _check_ids(self) -> None:
+        """Raise where an id names two elements: of which one would be lost."""
+        for elements in self._document.elements.values():
+            seen = set()
+            for element in elements:
+                if element.key and element.key in seen:
+                    raise self._fail(f"{element.place}: another element has this id; {_REMEDY}")
+                seen.add(element.key)
+
+    def _linked(self, element: Element, kind: str) -> list[Element]:
+        """Return all that an element refers to, of a kind."""
+        for key in element.refs(kind):
+            if self._document.find(kind, key) is None:
+                raise self._fail(f"{element.place}: refers to {key.upper()}, which is not there; {_REMEDY}")
+        return self._document.linked(element, kind)
 
     def _fail(self, text: str) -> MediaError:
         return MediaError(f"{self._name}: {text}")
@@ -99,11 +116,11 @@ class SceneMaker:
     def _contents(self, programme: Element | None) -> tuple[list[Content], list[tuple[Element, int]]]:
         """Return contents, and every audioObject of the programme with its content's number."""
         document = self._document
-        held = document.linked(programme, "audioContent") if programme is not None else []
+        held = self._linked(programme, "audioContent") if programme is not None else []
         contents, members = [Content(each.name, _kind(each), _language(each)) for each in held], []
         seen = set()
         for number, content in enumerate(held):
-            for element in document.linked(content, "audioObject"):
+            for element in self._linked(content, "audioObject"):
                 if element.key in seen:
                     raise self._fail(f"{element.place}: belongs to two contents; {_REMEDY}")
                 seen.add(element.key)
@@ -129,6 +146,9 @@ class SceneMaker:
             raise self._fail(f"{element.place}: its audioPackFormat {why}")
         if why := pack_refusal(pack):
             raise self._fail(why)
+        if type_of(pack) == "Objects" and set(element.refs("audioTrackUID")) == {_SILENT}:
+            self.warnings.append(f"{element.place}: is silent and left out")
+            return
         held = self._sounds(element, pack)
         if type_of(pack) == "DirectSpeakers":
             self._bed(element, content, held)

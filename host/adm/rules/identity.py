@@ -53,6 +53,9 @@ def identity(subject: Subject) -> Iterator[Finding]:
             wanted = f"AB_{channel.id[3:]}_{first:08x}"
             what = "its audioBlockFormatID does not follow from its channel and number"
             yield from in_blocks(level, "block-id", channel, wrong, what, f"write {wanted}")
+        without = (channel.blocks.flags & Said.NO_ID) != 0
+        what = "has no audioBlockFormatID"
+        yield from in_blocks("error", "block-id", channel, without, what, "give it one")
 
 
 def _id(element: Element, seen: set[str]) -> Iterator[Finding]:
