@@ -253,7 +253,16 @@ LAYERS = {
         "unbraid.host.models",
         "unbraid.kernels",
     },
+    "unbraid.host.scene": {"unbraid.host.contract", "unbraid.kernels"},
+    "unbraid.host.adm": {
+        "unbraid.host.contract",
+        "unbraid.host.measures",
+        "unbraid.host.media",
+        "unbraid.host.scene",
+        "unbraid.kernels",
+    },
     "unbraid.host.engine": {
+        "unbraid.host.adm",
         "unbraid.host.contract",
         "unbraid.host.graph",
         "unbraid.host.guard",
