@@ -148,8 +148,10 @@ def test_gains_that_were_given_may_change_afterwards() -> None:
     ],
 )
 def test_a_move_into_the_past_or_into_another_is_refused(at: int, ramp: int, says: str) -> None:
-    mix, gains = MovingMix(1, 1), np.ones(1, np.float32)
-    mix.add(np.ones((1, 10), np.float32), np.zeros((1, 10), np.float32))
+    mix, gains = MovingMix(2, 1), np.ones(1, np.float32)
+    mix.add(np.ones((2, 10), np.float32), np.zeros((1, 10), np.float32))
+    with pytest.raises(KernelError, match="sound 1 cannot move at 9 for 0: it is at 10"):
+        mix.move(1, at=9, ramp=0, gains=gains)
     mix.move(0, at=15, ramp=10, gains=gains)
     with pytest.raises(KernelError, match=says):
         mix.move(0, at=at, ramp=ramp, gains=gains)

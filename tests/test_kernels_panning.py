@@ -1,6 +1,6 @@
 """From places to loudspeakers: unit power, no jumps, left as right, and the gains of another renderer.
 
-The table is from ear 2.1.0 (ITU-R BS.2127, the renderer of its authors).
+The table is from ear 2.1.0 (ITU-R BS.2127, the renderer of its authors); 7.1.2 was described to it.
 """
 
 from __future__ import annotations
@@ -23,8 +23,15 @@ from unbraid.kernels.spread import Spread
 Gains = np.ndarray[Any, np.dtype[np.float32]]
 AROUND = ("5.1", "7.1", "7.1.2", "5.1.4", "7.1.4")
 LAYOUTS = ("stereo", *AROUND)
-#: What ITU-R BS.2051 calls them.
-SYSTEMS = {"0+2+0": "stereo", "0+5+0": "5.1", "0+7+0": "7.1", "4+5+0": "5.1.4", "4+7+0": "7.1.4"}
+#: What ITU-R BS.2051 calls them, or would.
+SYSTEMS = {
+    "0+2+0": "stereo",
+    "0+5+0": "5.1",
+    "0+7+0": "7.1",
+    "2+7+0": "7.1.2",
+    "4+5+0": "5.1.4",
+    "4+7+0": "7.1.4",
+}
 AZIMUTH, ELEVATION, EXTENT = st.floats(-180, 180), st.floats(-90, 90), st.floats(0, 360)
 
 #: System; azimuth, elevation, extent (width and height); loudspeakers and their gains, all others 0.
@@ -59,6 +66,13 @@ M+135 0.37796 M-135 0.37796
 0+7+0 -180.0000   0.0000 30  M+135 0.70711 M-135 0.70711
 0+7+0  135.0000  30.0000 30  M+030 0.02730 M-030 0.02730 M+000 0.02730 M+090 0.18061 M-090 0.02730 \
 M+135 0.97500 M-135 0.11738
+2+7+0  149.6735  18.0883  0  M+135 0.96739 M-135 0.25331
+2+7+0  172.4640  41.3980  0  M+030 0.02282 M-030 0.02282 M+000 0.02282 M+135 0.79012 M-135 0.61082 \
+U+090 0.02282 U-090 0.02282
+2+7+0  -10.3503  17.6317  0  M+030 0.12454 M-030 0.49708 M+000 0.82180 M+135 0.12454 M-135 0.12454 \
+U+090 0.12454 U-090 0.12454
+2+7+0 -150.0000  30.0000 30  M+030 0.01981 M-030 0.01981 M+000 0.01981 M-090 0.00148 M+135 0.28267 \
+M-135 0.95782 U+090 0.01981 U-090 0.03340
 4+5+0  -47.3573  11.0774  0  M-030 0.86371 M-110 0.29012 U-030 0.39067 U-110 0.13123
 4+5+0 -171.1692   9.6716  0  M+110 0.66038 M-110 0.73954 U+110 0.08677 U-110 0.09718
 4+5+0  108.3141 -46.5798  0  M+030 0.17035 M-030 0.14613 M+000 0.14613 M+110 0.95232 M-110 0.14613
