@@ -164,11 +164,10 @@ class BlockParser:
         if said & _ANY_EXTENT:
             if len(set(self._extent_texts)) > 1:
                 said |= _DIFFER
+            blocks.wide.append(len(blocks.said))
             blocks.extent.extend(self._extent)
             self._extent[:] = _NOTHING
             self._extent_texts.clear()
-        else:
-            blocks.extent.extend(_NOTHING)
         blocks.gain.append(self._gain)
         blocks.moving.append(self._moving)
         if self._odd:

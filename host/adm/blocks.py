@@ -76,7 +76,8 @@ class Blocks:
         duration: nanoseconds, or `UNSAID`.
         moving: interpolationLength in nanoseconds, or `UNSAID`.
         place: three numbers a block: azimuth, elevation, distance, or X, Y, Z; NaN where not stated.
-        extent: three numbers a block: width, height, depth; 0 where not stated.
+        wide: numbers of the blocks that state an extent.
+        extent: three numbers for each of those: width, height, depth; 0 where not stated.
         gain: linear; 1 where not stated.
         said: flags of `Said`.
         line: of the file's text.
@@ -87,7 +88,8 @@ class Blocks:
     rtime: array[int] = field(default_factory=lambda: _whole("q"))
     duration: array[int] = field(default_factory=lambda: _whole("q"))
     moving: array[int] = field(default_factory=lambda: _whole("q"))
-    place: array[float] = field(default_factory=lambda: _column("d"))
+    place: array[float] = field(default_factory=lambda: _column("f"))
+    wide: array[int] = field(default_factory=lambda: _whole("i"))
     extent: array[float] = field(default_factory=lambda: _column("f"))
     gain: array[float] = field(default_factory=lambda: _column("f"))
     said: array[int] = field(default_factory=lambda: _whole("i"))
@@ -115,7 +117,9 @@ class Blocks:
     @property
     def extents(self) -> NDArray[np.float64]:
         """``[blocks, 3]``."""
-        return np.array(self.extent, np.float64).reshape(-1, 3)
+        found = np.zeros((len(self), 3))
+        found[np.array(self.wide, np.int64)] = np.array(self.extent, np.float64).reshape(-1, 3)
+        return found
 
     @property
     def gains(self) -> NDArray[np.float64]:

@@ -36,7 +36,7 @@ class AdmFile:
         profile: which rules it follows: ``bs2127`` or ``dolby``.
         tracks: for each track of the scene the channel of the file, from 0.
         warnings: what of the file the scene does not hold.
-        document: the ADM as it stands.
+        document: the ADM as it stands, but for the blocks of objects: those are the scene's motions.
         container: the chunks.
     """
 
@@ -62,7 +62,7 @@ class AdmFile:
 def read_adm(path: str | Path) -> AdmFile:
     """Return what a BW64, RF64 or WAV file with ADM holds.
 
-    Memory grows with the blocks of objects, by about 100 bytes each; the sound is not read.
+    Memory grows with the blocks of objects, by about 65 bytes each; the sound is not read.
 
     Args:
         path: of the file.

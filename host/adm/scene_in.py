@@ -8,12 +8,14 @@ from ..contract.errors import MediaError
 from ..contract.scene import BedShape, Content, Kind
 from ..scene.model import Programme, Scene, SceneObject
 from .block_parser import nanoseconds
+from .blocks import Blocks
 from .labels import bed_of, plain_label
 from .links import Link, links
 from .motion_in import Faulty, Span, motion_of
 from .refusals import object_refusals, object_warnings, pack_refusal, type_of, unheard
 
 if TYPE_CHECKING:
+    from ..scene.motion import Motion
     from .container import Container
     from .elements import Channel, Document, Element
 
@@ -53,6 +55,7 @@ class SceneMaker:
         self._links = links(container, document)
         self._beds: list[tuple[BedShape, list[int]]] = []
         self._objects: list[tuple[SceneObject, int]] = []
+        self._motions: dict[str, tuple[Span, Motion]] = {}
 
     def _check_ids(self) -> None:
         """Raise where an id names two elements: of which one would be lost."""
@@ -235,14 +238,25 @@ class SceneMaker:
             raise self._fail(f"{channel.place}: has no speakerLabel, so nothing says what it is; {_REMEDY}")
         return plain_label(found[0][1].text)
 
+    def _motion(self, channel: Channel, span: Span) -> Motion:
+        """Return a channel's motion, and let go of its blocks, which are most of a document."""
+        if (known := self._motions.get(channel.key)) is not None:
+            if known[0] != span:
+                raise self._fail(f"{channel.place}: belongs to objects of other times; {_REMEDY}")
+            return known[1]
+        try:
+            motion, warnings = motion_of(channel, span)
+        except Faulty as error:
+            raise self._fail(f"{error}; {_REMEDY}") from None
+        self.warnings += [*warnings, *unheard(channel)]
+        self._motions[channel.key] = span, motion
+        channel.blocks = Blocks()
+        return motion
+
     def _moving(self, element: Element, content: int, held: list[tuple[Channel, int]]) -> None:
         span = self._span(element)
         for channel, track in held:
-            try:
-                motion, warnings = motion_of(channel, span)
-            except Faulty as error:
-                raise self._fail(f"{error}; {_REMEDY}") from None
-            self.warnings += [*warnings, *unheard(channel)]
+            motion = self._motion(channel, span)
             name = element.name if len(held) == 1 else f"{element.name}: {channel.name}"
             self._objects.append((SceneObject(name, content, motion), track))
 

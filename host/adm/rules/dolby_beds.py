@@ -88,7 +88,7 @@ def _block(channel: Channel, places: list[tuple[float, float, float]]) -> Iterat
         yield error("bed-position", place, "is not cartesian", "write X, Y, Z with <cartesian>1")
     elif said & Said.ROOM:
         stated = np.nan_to_num(blocks.places[0])
-        if not any(np.allclose(stated, each, atol=1e-9) for each in places):
+        if not any(np.allclose(stated, each, rtol=0, atol=1e-6) for each in places):
             told = " ".join(f"{value:g}" for value in places[0])
             what = f"its position is {' '.join(f'{value:g}' for value in stated)}"
             yield error("bed-position", place, what, f"write {told}")
