@@ -1,4 +1,4 @@
-"""Cards of what makes scenes and hears them: `upmix`, `adm`, `loudspeakers`, and their ready-made graphs."""
+"""Cards of what makes scenes and hears them: `upmix`, `adm`, `loudspeakers`, `binaural`, and their graphs."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AdmParams",
+    "BinauralParams",
     "LoudspeakersParams",
     "UpmixParams",
     "kind_of",
@@ -33,7 +34,7 @@ __all__ = [
 _HERE = Path(__file__).parent
 _NAME = re.compile(r"[A-Za-z0-9_-]+")
 _MOST_STEMS = 32
-_GRAPHS = ("upmix", "upmix-film", "upmix-render", "upmix-song")
+_GRAPHS = ("upmix", "upmix-binaural", "upmix-film", "upmix-render", "upmix-song")
 _BEDS = Literal["5.1", "7.1", "7.1.2", "5.1.4", "7.1.4"]
 _RENDERS = Literal["stereo", "5.1", "7.1", "7.1.2", "5.1.4", "7.1.4"]
 #: Words in the names of stems that tell what they are; films and music call them by many names.
@@ -119,6 +120,14 @@ class LoudspeakersParams(Params, frozen=True):
     layout: Annotated[_RENDERS, param("where the scene is heard", fixed=True)] = "7.1.4"
 
 
+class BinauralParams(Params, frozen=True):
+    """Parameters of `binaural`."""
+
+    hrtf: Annotated[
+        str, param("a SOFA file (AES69) of a head; empty: that of Debian's libmysofa1", fixed=True)
+    ] = ""
+
+
 def stems_of(params: UpmixParams) -> tuple[str, ...]:
     """Return the names of the inputs."""
     return params.stems or ("in",)
@@ -172,6 +181,11 @@ def _speaker_layouts(params: LoudspeakersParams, inputs: Mapping[str, Layout]) -
     return {"out": Layout.parse(params.layout)}
 
 
+def _ears(params: BinauralParams, inputs: Mapping[str, Layout]) -> dict[str, Layout]:  # noqa: ARG001
+    _scene_of(inputs)
+    return {"out": Layout.parse("stereo")}
+
+
 @hookimpl
 def unbraid_cards() -> list[PluginCard]:
     """Return the plugins of scenes."""
@@ -210,6 +224,17 @@ def unbraid_cards() -> list[PluginCard]:
             params=LoudspeakersParams,
             ports=Ports((scene,), (Port("out", "channels"),)),
             layouts_for=_speaker_layouts,
+        ),
+        PluginCard(
+            id="binaural",
+            name="Binaural preview",
+            version="1.0.0",
+            licence="MIT",
+            doc="Renders a scene for headphones, by a head's responses from a SOFA file (extra `binaural`).",
+            factory="unbraid.plugins.binaural_node:Binaural",
+            params=BinauralParams,
+            ports=Ports((scene,), (Port("out", "both ears"),)),
+            layouts_for=_ears,
         ),
     ]
 
