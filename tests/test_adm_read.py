@@ -282,6 +282,7 @@ _REFUSED: list[tuple[str, Callable[[Chunks], None], str]] = [
     ("no label", swapped("<speakerLabel>M+030</speakerLabel>", ""), "AC_00011001.*speakerLabel"),
     ("a number that is none", swapped('"azimuth">-60<', '"azimuth">left<'), "azimuth of 'left'.*number"),
     ("not a number", swapped('"azimuth">-60<', '"azimuth">nan<'), "azimuth of 'nan'"),
+    ("a number beyond numbers", swapped('"azimuth">-60<', '"azimuth">1e39<'), "azimuth of '1e39'"),
     ("an angle that is none", swapped('"azimuth">-60<', '"azimuth">-260<'), "'Mover'.*0.250 s.*-260"),
     ("half a place", swapped('<position coordinate="azimuth">-60</position>', ""), "AC_00031001.*not whole"),
     ("a time that is none", swapped('rtime="00:00:00.25000"', 'rtime="soon"'), "rtime of 'soon'"),

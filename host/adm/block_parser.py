@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 __all__ = ["BlockParser", "nanoseconds"]
 
 _MOST_FAULTS = 1000
+#: Numbers of blocks are far smaller, and columns hold no larger ones.
+_MOST = 1e30
 _USUAL = re.compile("([0-9]{2}:[0-5][0-9]):([0-5][0-9])[.]([0-9]{5})")
 _AXES = {
     "azimuth": (0, int(Said.AZIMUTH)),
@@ -138,7 +140,7 @@ class BlockParser:
                 self._place[axis[0]] = value = float(text)
             except ValueError:
                 value = math.nan
-            if value - value != 0:  # not finite
+            if not -_MOST < value < _MOST:
                 self._place[axis[0]] = self._number(attributes["coordinate"], text)
         elif name == _BLOCK:
             self._finish()
@@ -250,8 +252,9 @@ class BlockParser:
             value = float(text)
         except ValueError:
             value = math.nan
-        if not math.isfinite(value):
+        if not -_MOST < value < _MOST:
             self._fault(f"a {name} of {text!r}: it is a number")
+            return math.nan
         return value
 
     def _fault(self, message: str) -> None:
