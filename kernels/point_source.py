@@ -44,13 +44,15 @@ def directions(azimuth: ArrayLike, elevation: ArrayLike) -> Values:
 def times(rows: Values, matrix: Values) -> Values:
     """Return ``rows @ matrix``; unlike BLAS, with bits of each row that do not depend on the other rows.
 
+    So a scene's sound does not depend on how many of its places stand in one block.
+
     Example:
         >>> times(np.array([[1.0, 2.0]]), np.eye(2)).tolist()
         [[1.0, 2.0]]
     """
-    total: Values = rows[:, :1] * matrix[0]
-    for column in range(1, len(matrix)):
-        total = total + rows[:, column : column + 1] * matrix[column]
+    total: Values = rows[..., :1] * matrix[..., :1, :]
+    for k in range(1, matrix.shape[-2]):
+        total = total + rows[..., k : k + 1] * matrix[..., k : k + 1, :]
     return total
 
 
@@ -93,7 +95,7 @@ class PointSource:
         best = np.full(len(wanted), -np.inf)
         for faces in (self._triplets, self._quads):
             faces.enter(wanted, found, best)
-        total = np.maximum(found @ self._downmix, 0)
+        total = np.maximum(times(found, self._downmix), 0)
         unit: Values = total / np.maximum(np.linalg.norm(total, axis=1, keepdims=True), 1e-12)
         return unit
 
@@ -192,7 +194,7 @@ class _Triplets(_Faces):
 
     def _gains(self, wanted: Values) -> tuple[Values, Values]:
         """See `_Faces`."""
-        along = wanted[None] @ self._inverse
+        along = times(wanted[None], self._inverse)
         return _unit(along), along.min(axis=2)
 
 
@@ -217,12 +219,12 @@ class _Quads(_Faces):
 
     def _gains(self, wanted: Values) -> tuple[Values, Values]:
         """See `_Faces`."""
-        x, y = (_root(terms @ wanted.T) for terms in self._terms)
+        x, y = (_root(times(terms, wanted.T)) for terms in self._terms)
         there = ~np.isnan(x) & ~np.isnan(y)
         x, y = np.nan_to_num(x), np.nan_to_num(y)
         held = np.stack([(1 - x) * (1 - y), x * (1 - y), x * y, (1 - x) * y], axis=2)
         # The same quadratic has a solution on the far side of the sphere.
-        ahead = np.einsum("fnc,fcd,nd->fn", held, self._points, wanted, optimize=True) > 0
+        ahead = (times(held, self._points) * wanted).sum(axis=2) > 0
         return _unit(held), np.where(there & ahead, held.min(axis=2), -np.inf)
 
 
