@@ -127,6 +127,10 @@ outputs:
             HALF.replace("use: gain", "use: nothing-of-the-kind"),
             "take.yaml: nodes.half: the node 'half' (nothing-of-the-kind) takes no stems; give one INPUT",
         ),
+        (
+            BESIDE.replace("from: mix}", "from: [mix, mix], params: {stems: [a, b]}}"),
+            "take.yaml: nodes.safe: the node 'safe' (limiter) takes no stems; give one INPUT",
+        ),
         (TWO, "take.yaml: inputs: has the inputs a, b already; give them with --input"),
         (
             "unbraid: 1\ninputs: {mix: null}\noutputs:\n  out: mix\n",
