@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 __all__ = ["Binaural"]
 
 _LAYOUT = "7.1.4"
-_LOW = 0.5  # of the channel for low frequencies, to each ear
 
 
 class Binaural(BlockProcessor[BinauralParams]):
@@ -39,14 +38,11 @@ class Binaural(BlockProcessor[BinauralParams]):
         shape = spec.inputs["in"].scene
         assert shape is not None  # noqa: S101 - the card refuses all else
         speakers = loudspeakers(NAMED_LAYOUTS[_LAYOUT])
-        heard = read_hrtf(self.params.hrtf, [(each.azimuth, each.elevation) for each in speakers], spec.rate)
-        # Sound takes its time to the head: what it takes from the front is latency.
-        front = [each.role for each in speakers].index("C")
-        arrival = int(np.abs(heard[front]).argmax(axis=1).min())
-        for at, speaker in enumerate(speakers):
-            if speaker.low:
-                heard[at] = 0
-                heard[at, :, arrival] = _LOW
+        heard, arrival = read_hrtf(
+            self.params.hrtf, [(each.azimuth, each.elevation) for each in speakers], spec.rate
+        )
+        roles = [each.role for each in speakers]
+        heard[roles.index("LFE")] = heard[roles.index("C")]
         self._render = render_of(shape, _LAYOUT, spec.rate)
         self._ears = BlockConvolution(heard)
         self.latency, self.tail = self._ears.latency + arrival, heard.shape[2]

@@ -1,4 +1,4 @@
-"""Head-related impulse responses from SOFA files (AES69), for the directions of loudspeakers."""
+"""Head-related impulse responses in the directions of loudspeakers: a sphere's, or from SOFA files (AES69)."""
 
 from __future__ import annotations
 
@@ -10,36 +10,38 @@ import numpy as np
 
 from ..host.contract.errors import PluginError
 from ..kernels.point_source import directions
+from .sphere_head import sphere_responses
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-__all__ = ["DEFAULT", "read_hrtf"]
-
-#: Where Debian's package libmysofa1 puts MIT's KEMAR head.
-DEFAULT = Path("/usr/share/libmysofa/default.sofa")
+__all__ = ["read_hrtf"]
 
 
-def read_hrtf(path: str, angles: Sequence[tuple[float, float]], rate: int) -> NDArray[np.float32]:
-    """Return the responses of both ears, ``[directions, 2, taps]``, measured next to each direction.
+def read_hrtf(path: str, angles: Sequence[tuple[float, float]], rate: int) -> tuple[NDArray[np.float32], int]:
+    """Return the responses of both ears, ``[directions, 2, taps]``, and when sound arrives, in samples.
+
+    Those measured next to each direction. Both ears together hear every direction at the same time; between
+    the ears the time is that of the head.
 
     They are scaled so that sound from all the directions is on average as loud in both ears together as it
     came.
 
     Args:
-        path: of a SOFA file of free-field responses; empty for Debian's.
+        path: of a SOFA file of free-field responses; empty for a sphere.
         angles: azimuth to the left and elevation in degrees.
         rate: Hz.
 
     Raises:
         PluginError: there is no such file, it holds something else, or ``sofar`` is not installed.
     """
-    place = Path(path) if path else DEFAULT
+    if not path:
+        return _together(_levelled(sphere_responses(angles, rate)))
+    place = Path(path)
     if not place.is_file():
-        remedy = "set hrtf to a SOFA file" + ("" if path else ", or apt-get install libmysofa1")
-        raise PluginError(f"{place}: there are no head-related responses; {remedy}")
+        raise PluginError(f"{place}: there is no such file; set hrtf to a SOFA file, or leave it out")
     try:
         sofar: Any = import_module("sofar")
     except ImportError:
@@ -57,8 +59,23 @@ def read_hrtf(path: str, angles: Sequence[tuple[float, float]], rate: int) -> ND
         axis=1
     )
     heard = _at_rate(responses[nearest], delays[nearest], own, rate)
+    return _together(_levelled(heard))
+
+
+def _levelled(heard: NDArray[np.floating]) -> NDArray[np.float32]:
+    """Return responses at a level at which directions are on average as loud in both ears as they came."""
     power = np.square(heard, dtype=np.float64).sum(axis=(1, 2)).mean()
     return np.asarray(heard / np.sqrt(power or 1), np.float32)
+
+
+def _together(heard: NDArray[np.float32]) -> tuple[NDArray[np.float32], int]:
+    """Return responses moved so that their sums over both ears peak at one sample, and which."""
+    peaks = np.abs(heard.sum(axis=1)).argmax(axis=1)
+    arrival = int(peaks.max())
+    moved = np.zeros((*heard.shape[:2], heard.shape[2] + arrival - int(peaks.min())), np.float32)
+    for row, (pair, peak) in enumerate(zip(heard, peaks, strict=True)):
+        moved[row, :, arrival - peak : arrival - peak + heard.shape[2]] = pair
+    return moved, arrival
 
 
 def _at_rate(responses: Any, delays: Any, own: float, rate: int) -> NDArray[np.float32]:

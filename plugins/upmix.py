@@ -124,7 +124,7 @@ class BinauralParams(Params, frozen=True):
     """Parameters of `binaural`."""
 
     hrtf: Annotated[
-        str, param("a SOFA file (AES69) of a head; empty: that of Debian's libmysofa1", fixed=True)
+        str, param("a SOFA file (AES69) of a head; empty: a sphere with two ears", fixed=True)
     ] = ""
 
 
@@ -230,7 +230,7 @@ def unbraid_cards() -> list[PluginCard]:
             name="Binaural preview",
             version="1.0.0",
             licence="MIT",
-            doc="Renders a scene for headphones, by a head's responses from a SOFA file (extra `binaural`).",
+            doc="Renders a scene for headphones, by a sphere, or a head from a SOFA file.",
             factory="unbraid.plugins.binaural_node:Binaural",
             params=BinauralParams,
             ports=Ports((scene,), (Port("out", "both ears"),)),
