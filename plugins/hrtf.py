@@ -1,4 +1,4 @@
-"""Head-related impulse responses in the directions of loudspeakers: a sphere's, or from SOFA files (AES69)."""
+"""Head-related impulse responses in the directions of loudspeakers: of a sphere, or from SOFA files."""
 
 from __future__ import annotations
 

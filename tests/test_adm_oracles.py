@@ -16,11 +16,16 @@ from pathlib import Path
 import adm_files
 import numpy as np
 import pytest
+import soundfile
 from adm_files import FRAMES, RATE, changed, swapped
+from scene_rig import ambience, panned, voice
 
+from unbraid import Graph, render
 from unbraid.host.adm.playback import render_adm
 from unbraid.host.contract.scene import BedShape, Content
+from unbraid.host.graph.stems import spread_stems
 from unbraid.host.media.open_input import open_input
+from unbraid.host.registry import Registry
 from unbraid.host.scene.model import Programme, Scene, SceneObject
 
 EAR = os.environ.get("UNBRAID_EAR", "")
@@ -129,3 +134,58 @@ def test_ebus_renderer_hears_what_ours_does(tmp_path: Path, system: str, layout:
     heard = _samples(ours)
     assert np.abs(heard).max() > 0.05
     assert np.abs(heard - _samples(theirs)).max() < 1e-4
+
+
+@pytest.fixture(scope="module")
+def upmixed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, np.ndarray]:
+    """Two stems as a file, and their sum."""
+    folder = tmp_path_factory.mktemp("upmix")
+    seconds, stems, total = 4.0, {}, np.zeros((2, int(4 * RATE)))
+    path = 20 * np.sin(np.arange(int(seconds * RATE)) / RATE * 2)
+    for number, name in enumerate(("dialogue", "music")):
+        sound = panned(voice(seconds, number), 0 if number == 0 else path) + ambience(seconds, 1e-3, number)
+        stems[name] = folder / f"{name}.wav"
+        soundfile.write(stems[name], sound.T, RATE, subtype="PCM_24")
+        total += soundfile.read(stems[name])[0].T
+    registry = Registry.discover()
+    graph = Graph.load(registry.graphs["upmix"])
+    spread_stems(graph, list(stems), registry)
+    report = render(graph, stems, folder / "out", registry=registry)
+    return report.outputs[0].path, total
+
+
+@needs_ear
+def test_ebus_stereo_of_an_upmix_is_the_sum_of_its_stems(
+    upmixed: tuple[Path, np.ndarray], tmp_path: Path
+) -> None:
+    path, total = upmixed
+    subprocess.run(
+        [EAR, "-s", "0+2+0", path, tmp_path / "two.wav"], check=True, capture_output=True, timeout=120
+    )
+    null = np.square(_samples(tmp_path / "two.wav") - total).mean() / np.square(total).mean()
+    assert 10 * np.log10(null) <= -90
+
+
+@needs_ear
+@pytest.mark.parametrize(("system", "layout"), [("0+5+0", "5.1"), ("4+7+0", "7.1.4")])
+def test_ebus_renderer_hears_an_upmix_as_ours_does(
+    upmixed: tuple[Path, np.ndarray], tmp_path: Path, system: str, layout: str
+) -> None:
+    path, total = upmixed
+    theirs, ours = tmp_path / "theirs.wav", tmp_path / "ours.wav"
+    subprocess.run([EAR, "-s", system, path, theirs], check=True, capture_output=True, timeout=120)
+    render_adm(path, layout, ours)
+    heard = _samples(ours)
+    assert np.square(heard - _samples(theirs)).mean() < 1e-8 * np.square(heard).mean()
+    level = np.square(heard).mean(axis=1).sum() / np.square(total).mean(axis=1).sum()
+    assert abs(10 * np.log10(level)) <= 0.5
+
+
+@needs_mediainfo
+def test_mediainfo_finds_no_fault_in_an_upmix(tmp_path: Path) -> None:
+    sound = panned(voice(2.0, 1), 10) + ambience(2.0, 1e-3)
+    soundfile.write(tmp_path / "mx.wav", sound.T, RATE, subtype="PCM_24")
+    graph = Graph.load(Registry.discover().graphs["upmix"])
+    graph.set("adm", "profile", "dolby")
+    report = render(graph, tmp_path / "mx.wav", tmp_path / "out")
+    assert _mediainfo(report.outputs[0].path) == (True, 0, 0)

@@ -30,6 +30,7 @@ __all__ = ["DOLBY_BEDS", "RAMP_SECONDS", "Dolby"]
 DOLBY_BEDS = ("stereo", "5.1", "7.1", "7.1.2")
 #: How long every move takes, as the profile writes it.
 RAMP_SECONDS = "0.005208"
+_LONGEST_NAME = 64
 _SPEAKERS = {
     "L": ("Left", "L", (-1, 1, 0)),
     "R": ("Right", "R", (1, 1, 0)),
@@ -89,7 +90,7 @@ class Dolby(Profile):
         for at, each in enumerate(shape.members):
             owner = shape.contents[each.content]
             name = each.name if owner.name in each.name else f"{owner.name}: {each.name}"
-            held.append((replace(owner, name=name, language=""), [at]))
+            held.append((replace(owner, name=name[:_LONGEST_NAME], language=""), [at]))
         return held
 
     def dialogue(self, content: Content) -> str:  # noqa: ARG002 - the profile's own

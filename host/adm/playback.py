@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = ["AdmStream", "Rendered", "loudspeaker_layout", "render_adm"]
 
-_BLOCK = 4096
+_BLOCK = 1 << 15
 
 
 class AdmStream:

@@ -82,8 +82,7 @@ class Inputs:
         """Bring every sound to one rate and one beginning; they must have one length then."""
         self.sources = dict(self.files)
         if self._fitting.rate is not None:
-            for name, source in self.files.items():
-                self.sources[name] = _at_rate(source, self._fitting.rate)
+            self.sources = _at_rate(self.files, self._fitting.rate, alike=not self._fitting.line_up)
         first = self.first
         for name, source in self.sources.items():
             if source.rate == first.rate:
@@ -94,6 +93,7 @@ class Inputs:
             self.sources[name] = Resampled(source, first.rate, length)
         if self._fitting.line_up:
             self.sources = line_up(self.sources)
+            first = self.first
         starts = starts_of(self.sources)
         if len(set(starts.values())) > 1:
             told = ", ".join(f"{self.sources[name].name} at {start}" for name, start in starts.items())
@@ -211,12 +211,24 @@ class Inputs:
             source.close()
 
 
-def _at_rate(source: Source, rate: int) -> Source:
-    """Return a source at a rate."""
-    if source.rate == rate:
-        return source
-    length = None if source.length is None else resampled_length(source.length, source.rate, rate)
-    return Resampled(source, rate, length)
+def _at_rate(sources: Mapping[str, Source], rate: int, *, alike: bool) -> dict[str, Source]:
+    """Return sources at a rate.
+
+    Args:
+        sources: by name.
+        rate: Hz.
+        alike: lengths that differ by the one sample that a change of rate may begin are one length: that of a
+            source of this rate, where there is one.
+    """
+    lengths = [source.length for source in sources.values() if source.rate == rate]
+    first = next(iter(sources.values()))
+    if not lengths and first.length is not None:
+        lengths = [resampled_length(first.length, first.rate, rate)]
+    length = lengths[0] if alike and lengths else None
+    return {
+        name: source if source.rate == rate else Resampled(source, rate, length)
+        for name, source in sources.items()
+    }
 
 
 def _state(path: str | Path) -> tuple[int, ...]:
