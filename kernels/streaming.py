@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from .windows import Window
 
-__all__ = ["MaskedStream", "StreamingStft"]
+__all__ = ["MaskedStream", "StreamJob", "StreamingStft"]
 
 _analyse = Kernel("streams.analyse", "wpwwwww")
 _synthesise = Kernel("streams.synthesise", "wwpww")
@@ -34,8 +34,19 @@ _emit = Kernel("streams.emit", "wwpww")
 _process = Kernel("streams.process", "wpwpww")
 
 
-class _Stream:
-    """The state of a stream: a job, and the memories it points to."""
+class StreamJob:
+    """The state of a stream: a job, and the memories it points to; for nodes that run its steps themselves.
+
+    Args:
+        channels, n_fft, hop, stems, window, lookahead, width: as those of `StreamingStft`.
+        longest: the most samples that are taken at once.
+        frames: the most frames that these complete.
+        steps: of a frame, beside forward, apply and inverse: names of `code.job.STEPS`.
+
+    Attributes:
+        job: int64, see `code.job`.
+        bins: of a frame.
+    """
 
     def __init__(  # noqa: PLR0913 - what the two public classes have in common
         self,
@@ -129,7 +140,7 @@ class StreamingStft:
     ) -> None:
         hop = check_hop(hop, plan_of(n_fft, width).n_fft)
         frames = check_count("max_block", max_block) // hop + 1
-        self._stream = _Stream(
+        self._stream = StreamJob(
             channels,
             n_fft,
             hop,
@@ -286,7 +297,7 @@ class MaskedStream(NodeState):
         width: int | None = None,
     ) -> None:
         hop = check_hop(hop, plan_of(n_fft, width).n_fft)
-        stream = _Stream(
+        stream = StreamJob(
             channels,
             n_fft,
             hop,

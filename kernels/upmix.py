@@ -13,12 +13,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .arguments import check_array, check_count
-from .code import job as stream_at
 from .code import upmix_job as at
 from .errors import KernelError
 from .machine import Kernel, address_of, aligned, row_addresses
 from .reference.upmix import UpmixRule, lag_of
-from .streaming import StreamingStft
+from .streaming import StreamJob
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -128,28 +127,28 @@ class StemUpmix:
         check_array("table", table, np.float32, (2 * _STEPS + 1, 2))
         check_count("ramp", ramp, 1, hop)
         rows = self.objects + 2
-        self._stream = StreamingStft(
-            2, 4 * hop, hop, hop, stems=-(-rows // 2), window="root_hann", lookahead=rule.lookahead
+        self._stream = StreamJob(
+            2,
+            4 * hop,
+            hop,
+            window="root_hann",
+            stems=-(-rows // 2),
+            longest=hop,
+            frames=2,
+            width=None,
+            steps=("unpack", "pack"),
+            lookahead=rule.lookahead,
         )
-        self.latency, self.bed, self._rule, self._pinned = self._stream.latency, bed, rule, pinned
+        self.latency = 4 * hop - 1 + rule.lookahead * hop
+        self.bed, self._rule, self._pinned = bed, rule, pinned
         self._header = np.zeros(at.FIELDS, np.int64)
         self._kept: list[Any] = [table]
-        self._pack_step()
         self._memories(hop, rule)
         self._steps(table, ramp)
         self._around(sides, hop)
         self._keep(at.AT, np.zeros(2 + bed + 5 * self.objects, np.int64))
         self.state = address_of(self._header)
         self.reset()
-
-    def _pack_step(self) -> None:
-        """Enter the step that takes spectra of our own back."""
-        from .plan import plan_of
-
-        job, plan = self._stream._stream.job, plan_of(self._stream.bins * 2 - 2)  # noqa: SLF001
-        for n in (1, 2):
-            for name in ("pack", "inverse_add"):
-                job[stream_at.STEPS[name] + n - 1] = plan.step(name, n).address
 
     def _keep(self, field: int, array: npt.NDArray[Any]) -> npt.NDArray[Any]:
         self._kept.append(array)
@@ -158,7 +157,7 @@ class StemUpmix:
 
     def _memories(self, hop: int, rule: UpmixRule) -> None:
         head, n, count = self._header, self._stream.bins, self.objects
-        head[at.JOB], head[at.OBJECTS], head[at.BINS] = self._stream.state, count, n
+        head[at.JOB], head[at.OBJECTS], head[at.BINS] = address_of(self._stream.job), count, n
         head[at.LOOKAHEAD], head[at.CELLS], head[at.PINNED] = rule.lookahead, rule.cells, self._pinned
         self._ring = self._keep(at.RING, aligned((rule.lookahead + 1, 2, n), np.complex64))
         self._memory = self._keep(at.MEMORY, aligned((6, n), np.float64))
@@ -179,7 +178,7 @@ class StemUpmix:
         shape[:7] = np.exp(-0.5 * (np.arange(-3, 4) * cell / 0.06) ** 2)
         self._keep(at.SHAPE, shape)
         self._keep(at.SPECTRA, aligned((2, n), np.complex64))
-        self._keep(at.OUT, aligned((count + 2, n), np.complex64))
+        self._keep(at.OUT, aligned((count + 3, n), np.complex64))[:] = 0
         self._track = self._keep(at.TRACK, np.zeros((8, count)))
         head[at.TRACKED] = len(self._track)
         head[at.LATENCY], head[at.KEPT_SIZE] = self.latency, self.latency + 1

@@ -62,8 +62,6 @@ class Upmix(BlockProcessor[UpmixParams]):
         self.tail = round(_FADES * spec.rate)
         self._bed = len(roles)
         self._rooms = {name: np.empty((len(roles), spec.max_block), np.float32) for name in names}
-        longest = max(stem.objects for stem in self._stems.values())
-        self._places = {name: np.empty((5 * longest, spec.max_block), np.float32) for name in names}
 
     def process(self, ins: Mapping[str, Array], outs: Mapping[str, Array]) -> None:
         """Take every stem apart, side by side, and put them together in their order."""

@@ -38,11 +38,10 @@ def _frames(state: Any) -> Any:
         if old < 0:
             continue
         split(state)
-        for row in range(0, rows, 2):
-            m = min(2, rows - row)
+        for row in range(0, rows, 2):  # a last one by itself goes with the row of zeros behind it
             out = head[at.OUT] + 8 * n * row
-            pack(address, m, out, out + 8 * n * (m - 1), job[WORK])
-            back(address, old, row, m, job[WORK])
+            pack(address, 2, out, out + 8 * n, job[WORK])
+            back(address, old, row, 2, job[WORK])
     return 0
 
 
