@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,6 +9,7 @@ from ..host.contract.card import PluginCard, same_layout
 from ..host.contract.hooks import hookimpl
 from ..host.contract.params import Params, param
 from ..host.contract.ports import Port, Ports
+from .stem_names import check_stem_names
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 __all__ = ["LimiterParams", "NormalizeParams", "unbraid_cards", "unbraid_graphs"]
 
-_NAME = re.compile(r"[A-Za-z0-9_-]+")
 _MOST_STEMS = 64
 
 _Stems = Annotated[
@@ -34,13 +33,7 @@ class _Stemmed(Params, frozen=True):
     stems: _Stems = ()
 
     def __post_init__(self) -> None:
-        if len(self.stems) > _MOST_STEMS:
-            raise ValueError(f"stems: give at most {_MOST_STEMS} names, not {len(self.stems)}")
-        for name in self.stems:
-            if not _NAME.fullmatch(name):
-                raise ValueError(f"stems: {name!r} must be of letters, digits, dashes and underscores")
-            if self.stems.count(name) > 1:
-                raise ValueError(f"stems: {name!r} stands there twice")
+        check_stem_names(self.stems, _MOST_STEMS)
 
 
 class NormalizeParams(_Stemmed, frozen=True):

@@ -14,6 +14,7 @@ from ..host.contract.hooks import hookimpl
 from ..host.contract.params import Params, param
 from ..host.contract.ports import Port, Ports
 from ..host.contract.scene import BedShape, Content, ObjectShape, SceneShape
+from .stem_names import check_stem_names
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,7 +33,6 @@ __all__ = [
 ]
 
 _HERE = Path(__file__).parent
-_NAME = re.compile(r"[A-Za-z0-9_-]+")
 _MOST_STEMS = 32
 _GRAPHS = ("upmix", "upmix-binaural", "upmix-film", "upmix-render", "upmix-song")
 _BEDS = Literal["5.1", "7.1", "7.1.2", "5.1.4", "7.1.4"]
@@ -88,13 +88,7 @@ class UpmixParams(Params, frozen=True):
     height: Annotated[float, param("share of the ambience that goes up", ge=0.05, le=0.3, fixed=True)] = 0.2
 
     def __post_init__(self) -> None:
-        if len(self.stems) > _MOST_STEMS:
-            raise ValueError(f"stems: give at most {_MOST_STEMS} names, not {len(self.stems)}")
-        for name in self.stems:
-            if not _NAME.fullmatch(name):
-                raise ValueError(f"stems: {name!r} must be of letters, digits, dashes and underscores")
-            if self.stems.count(name) > 1:
-                raise ValueError(f"stems: {name!r} stands there twice")
+        check_stem_names(self.stems, _MOST_STEMS)
         if self.kinds and len(self.kinds) != max(len(self.stems), 1):
             raise ValueError(
                 f"kinds: give one for each stem, {max(len(self.stems), 1)}, not {len(self.kinds)}"
@@ -197,7 +191,7 @@ def unbraid_cards() -> list[PluginCard]:
             version="1.0.0",
             licence="MIT",
             doc="Stereo stems to a scene of objects and a bed that folds down to them.",
-            factory="unbraid.plugins.upmix_node:Upmix",
+            factory="unbraid.plugins.spatial.upmix:Upmix",
             params=UpmixParams,
             ports_for=_upmix_ports,
             layouts_for=_upmix_layouts,
@@ -208,7 +202,7 @@ def unbraid_cards() -> list[PluginCard]:
             version="1.0.0",
             licence="MIT",
             doc="Makes a scene ready for a file: its profile, title and loudness.",
-            factory="unbraid.plugins.adm_node:Adm",
+            factory="unbraid.plugins.spatial.adm:Adm",
             params=AdmParams,
             ports=Ports((scene,), (Port("scene", "the scene, which becomes an ADM file"),)),
             layouts_for=_adm_layouts,
@@ -220,7 +214,7 @@ def unbraid_cards() -> list[PluginCard]:
             version="1.0.0",
             licence="MIT",
             doc="Renders a scene for loudspeakers (ITU-R BS.2127).",
-            factory="unbraid.plugins.loudspeakers_node:Loudspeakers",
+            factory="unbraid.plugins.spatial.loudspeakers:Loudspeakers",
             params=LoudspeakersParams,
             ports=Ports((scene,), (Port("out", "channels"),)),
             layouts_for=_speaker_layouts,
@@ -231,7 +225,7 @@ def unbraid_cards() -> list[PluginCard]:
             version="1.0.0",
             licence="MIT",
             doc="Renders a scene for headphones, by a sphere, or a head from a SOFA file.",
-            factory="unbraid.plugins.binaural_node:Binaural",
+            factory="unbraid.plugins.spatial.binaural:Binaural",
             params=BinauralParams,
             ports=Ports((scene,), (Port("out", "both ears"),)),
             layouts_for=_ears,

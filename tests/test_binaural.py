@@ -13,7 +13,7 @@ from unbraid import Graph, process
 from unbraid.host.contract import PluginError, UnbraidError
 from unbraid.kernels.convolution import BlockConvolution
 from unbraid.kernels.errors import KernelError
-from unbraid.plugins.hrtf import read_hrtf
+from unbraid.plugins.spatial.hrtf import read_hrtf
 
 Array = np.ndarray[Any, Any]
 

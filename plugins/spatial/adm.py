@@ -8,20 +8,20 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..host.contract.analysis_processor import AnalysisProcessor
-from ..host.contract.audio import Layout
-from ..host.contract.errors import PluginError
-from ..kernels.errors import KernelError
-from ..kernels.loudness import LoudnessMeter
-from .loudspeakers_node import render_of
-from .upmix import AdmParams
+from ...host.contract.analysis_processor import AnalysisProcessor
+from ...host.contract.audio import Layout
+from ...host.contract.errors import PluginError
+from ...kernels.errors import KernelError
+from ...kernels.loudness import LoudnessMeter
+from ..upmix import AdmParams
+from .loudspeakers import render_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from ..host.contract.audio import Spec
-    from ..host.contract.processor import Array
-    from ..host.contract.scene import SceneShape
+    from ...host.contract.audio import Spec
+    from ...host.contract.processor import Array
+    from ...host.contract.scene import SceneShape
 
 __all__ = ["TARGETS", "Adm", "Target"]
 

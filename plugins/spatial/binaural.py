@@ -6,19 +6,19 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..host.contract.audio import NAMED_LAYOUTS
-from ..host.contract.processor import BlockProcessor
-from ..kernels.convolution import BlockConvolution
-from ..kernels.loudspeakers import loudspeakers
+from ...host.contract.audio import NAMED_LAYOUTS
+from ...host.contract.processor import BlockProcessor
+from ...kernels.convolution import BlockConvolution
+from ...kernels.loudspeakers import loudspeakers
+from ..upmix import BinauralParams
 from .hrtf import read_hrtf
-from .loudspeakers_node import render_of
-from .upmix import BinauralParams
+from .loudspeakers import render_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from ..host.contract.audio import Spec
-    from ..host.contract.processor import Array
+    from ...host.contract.audio import Spec
+    from ...host.contract.processor import Array
 
 __all__ = ["Binaural"]
 

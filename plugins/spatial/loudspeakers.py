@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..host.contract.audio import Layout
-from ..host.contract.processor import BlockProcessor
-from ..kernels.scene_render import SceneRender
-from .upmix import LoudspeakersParams
+from ...host.contract.audio import Layout
+from ...host.contract.processor import BlockProcessor
+from ...kernels.scene_render import SceneRender
+from ..upmix import LoudspeakersParams
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from ..host.contract.audio import Spec
-    from ..host.contract.processor import Array
-    from ..host.contract.scene import SceneShape
+    from ...host.contract.audio import Spec
+    from ...host.contract.processor import Array
+    from ...host.contract.scene import SceneShape
 
 __all__ = ["Loudspeakers", "render_of"]
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..kernels.point_source import directions
+from ...kernels.point_source import directions
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -6,20 +6,20 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..host.contract.audio import NAMED_LAYOUTS
-from ..host.contract.errors import PluginError
-from ..host.contract.processor import BlockProcessor
-from ..host.contract.scene import MOVE
-from ..kernels.panner import Panner
-from ..kernels.threads import run_jobs
-from ..kernels.upmix import MonoUpmix, SideChannels, StemUpmix, UpmixRule
-from .upmix import UpmixParams, kind_of, stays_in_front, stems_of
+from ...host.contract.audio import NAMED_LAYOUTS
+from ...host.contract.errors import PluginError
+from ...host.contract.processor import BlockProcessor
+from ...host.contract.scene import MOVE
+from ...kernels.panner import Panner
+from ...kernels.threads import run_jobs
+from ...kernels.upmix import MonoUpmix, SideChannels, StemUpmix, UpmixRule
+from ..upmix import UpmixParams, kind_of, stays_in_front, stems_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from ..host.contract.audio import Spec
-    from ..host.contract.processor import Array
+    from ...host.contract.audio import Spec
+    from ...host.contract.processor import Array
 
 __all__ = ["RATES", "Upmix"]
 

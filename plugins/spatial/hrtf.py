@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..host.contract.errors import PluginError
-from ..kernels.point_source import directions
+from ...host.contract.errors import PluginError
+from ...kernels.point_source import directions
 from .sphere_head import sphere_responses
 
 if TYPE_CHECKING:

@@ -1,0 +1,1 @@
+"""Nodes that make scenes, master them, and let them be heard."""
