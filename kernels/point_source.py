@@ -190,7 +190,9 @@ class _Triplets(_Faces):
 
     def __init__(self, corners: Sequence[Sequence[int]], points: Values) -> None:
         super().__init__(corners, points)
-        self._inverse = np.linalg.inv(self._points) if len(corners) else self._points
+        self._inverse: Values = self._points
+        if len(corners):
+            self._inverse = np.asarray(np.linalg.inv(self._points), np.float64)
 
     def _gains(self, wanted: Values) -> tuple[Values, Values]:
         """See `_Faces`."""

@@ -86,8 +86,7 @@ def spread_of(sides: SideChannels) -> npt.NDArray[np.float64]:
     # Turn it so that only the first part, the ambience as it is, is left in the fold-down.
     basis, _ = np.linalg.qr(np.column_stack([root.T @ fold, np.eye(len(powers))]))
     basis *= np.sign(basis[:, 0] @ (root.T @ fold))
-    turned: npt.NDArray[np.float64] = (root @ basis)[1:]
-    return turned
+    return np.asarray(root @ basis, np.float64)[1:]
 
 
 class StemUpmix:

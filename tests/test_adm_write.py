@@ -15,15 +15,18 @@ import pytest
 from scene_rig import RATE, ambience, panned, voice
 
 from command_rig import Unbraid, command
-from unbraid.host.adm.writer import AdmWriter
+from unbraid.host.adm.reader import read_adm
+from unbraid.host.adm.writer import AdmWriter, write_adm
 from unbraid.host.contract import Layout, MediaError
 from unbraid.host.contract.scene import BedShape, Content, ObjectShape, SceneShape
 from unbraid.host.media.metadata import Metadata
 from unbraid.host.media.wave import head
 from unbraid.host.media.wave.bext import Bext
 from unbraid.host.media.writer import FileWriter, OutputForm
+from unbraid.host.scene.document import to_json
 from unbraid.host.scene.errors import SceneError
-from unbraid.host.scene.motion import MotionRecorder
+from unbraid.host.scene.model import Programme, Scene, SceneObject
+from unbraid.host.scene.motion import Motion, MotionRecorder
 from unbraid.kernels.loudness import LoudnessMeter
 
 if TYPE_CHECKING:
@@ -358,3 +361,51 @@ def test_a_scene_does_not_go_through_a_pipe(stems: Callable[..., list[str]], unb
     done = unbraid("render", "upmix", *stems(), "-o", "-")
     assert done.code == 2
     assert "not written into a pipe" in done.err
+
+
+# From Python
+
+
+def garden(gain: float = 1.0, ramp: int = 480) -> Scene:
+    """A bee that flies round the head, over a bed of birds."""
+    places = np.array([[60, 20, 1, 0], [-120, 45, 1, 10], [0, -10, 0.5, 0]], np.float32)
+    motion = Motion(
+        np.array([0, 4800, 24000]), np.array([0, ramp, ramp]), places, np.full(3, gain, np.float32)
+    )
+    return Scene(
+        Programme("Garden", RATE, RATE, HOUR, "en"),
+        (Content("Effects", "effects"),),
+        (BedShape("Birds", "5.1"),),
+        (SceneObject("Bee", 0, motion),),
+    )
+
+
+def test_a_scene_made_in_python_is_the_one_that_is_read(tmp_path: Path) -> None:
+    sound = 0.1 * np.random.default_rng(0).standard_normal((7, RATE)).astype(np.float32)
+    write_adm(tmp_path / "garden.wav", garden(0.5), (sound[:, at : at + 5000] for at in range(0, RATE, 5000)))
+    found = read_adm(tmp_path / "garden.wav")
+    assert to_json(found.scene) == to_json(garden(0.5))
+    with found.open() as source:
+        heard = np.concatenate(list(source.blocks(7777)), axis=1)
+    assert np.abs(heard - sound).max() <= 0.51 / 2**23
+
+
+@pytest.mark.parametrize(
+    ("scene", "profile", "said"),
+    [
+        (garden(0.5, 250), "dolby", "no gains; multiply its sound"),
+        (garden(1.0, 480), "dolby", "a move takes 480 samples; in the dolby profile it takes 250"),
+    ],
+)
+def test_a_scene_that_cannot_be_written_leaves_nothing(
+    scene: Scene, profile: str, said: str, tmp_path: Path
+) -> None:
+    with pytest.raises((SceneError, MediaError), match=said):
+        write_adm(tmp_path / "a.wav", scene, [np.zeros((7, RATE), np.float32)], profile=profile)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_sound_that_is_not_as_long_as_the_programme_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(MediaError, match="holds 47000 of 48000 samples"):
+        write_adm(tmp_path / "a.wav", garden(), [np.zeros((7, 47000), np.float32)])
+    assert list(tmp_path.iterdir()) == []

@@ -121,6 +121,7 @@ def everything(registry: Registry) -> Graph:
     graph.automate(dewind, "limit", [(0.01, 12), (0.1, 30)])
     graph.automate("level", "gain", [(0.0, -12), (0.2, 0)], curve="linear")
     graph.automate(high, "frequency", [("100 samples", 60), ("4000 samples", 240)])
+    scene, scenes = graph.node("scene", "upmix", mix), {"adm", "binaural", "loudspeakers"}
     used = {entry.use for entry in graph.document().nodes.values()}
     without_weights: dict[str, dict[str, Any]] = {
         "vocals": {"model": "center"},
@@ -130,7 +131,9 @@ def everything(registry: Registry) -> Graph:
         if package == "unbraid" and plugin not in {*used, "speakers"}:  # whose models must be fetched
             params = {**without_weights[plugin], "segment": 0.5} if plugin in without_weights else {}
             ports = registry.card(plugin).ports_of(convert(registry.card(plugin).params, params))
-            node = graph.node(plugin, plugin, *[mix for _ in ports.inputs], **params)
+            node = graph.node(
+                plugin, plugin, *[scene if plugin in scenes else mix for _ in ports.inputs], **params
+            )
             for port in ports.outputs:
                 graph.output(f"{plugin}_{port.name}", node[port.name])
     return graph

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 BUILT_IN = {
     *("delay", "denoise", "gain", "highpass", "join", "limiter", "lowpass"),
     *("mix", "model", "normalize", "speakers", "split", "subtract", "vocals", "wind"),
+    *("adm", "binaural", "loudspeakers", "upmix"),
 }
 HEAD = """
 from unbraid.host.contract import PluginCard, hookimpl

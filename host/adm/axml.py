@@ -15,12 +15,11 @@ from .markup import around, leaf
 from .timing import Clock
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from ..contract.scene import SceneShape
     from ..scene.model import Scene
     from ..scene.motion import Motion
-    from .loudness import SceneLoudness
     from .profile import Profile
 
 __all__ = ["axml", "track_uses"]
@@ -95,21 +94,21 @@ def track_uses(shape: SceneShape, profile: Profile) -> list[TrackUse]:
     ]
 
 
-def axml(scene: Scene, profile: Profile, bits: int, measured: SceneLoudness | None) -> Iterator[str]:
+def axml(scene: Scene, profile: Profile, bits: int, figures: Mapping[str, float]) -> Iterator[str]:
     """Yield the document of a scene.
 
     Args:
         scene: with motions.
         profile: whose dialect.
         bits: of the file's samples.
-        measured: its loudness; None leaves it out.
+        figures: its loudness, by the names of loudnessMetadata; may be empty.
     """
     shape = scene.shape(profile.name)
     parts, clock = _parts(shape, profile), Clock(scene.programme.rate)
     yield _HEAD
     yield from around(
         "audioFormatExtended",
-        _format(scene, shape, profile, parts, clock, bits, measured),
+        _format(scene, shape, profile, parts, clock, bits, figures),
         **profile.version(),
     )
     yield _TAIL
@@ -122,9 +121,9 @@ def _format(
     parts: list[_Part],
     clock: Clock,
     bits: int,
-    measured: SceneLoudness | None,
+    figures: Mapping[str, float],
 ) -> Iterator[str]:
-    yield from _programme(scene, shape, profile, parts, clock, measured)
+    yield from _programme(scene, shape, profile, parts, clock, figures)
     for part in parts:
         inside = [leaf("audioPackFormatIDRef", part.pack)]
         inside += [leaf("audioTrackUIDRef", uid) for uid in part.uids]
@@ -152,7 +151,7 @@ def _programme(
     profile: Profile,
     parts: list[_Part],
     clock: Clock,
-    measured: SceneLoudness | None,
+    figures: Mapping[str, float],
 ) -> Iterator[str]:
     """Yield the programme and its contents."""
     contents = profile.contents(shape)
@@ -162,8 +161,8 @@ def _programme(
         attributes["audioProgrammeLanguage"] = shape.language
     span = {"start": clock.text(0), "end": clock.text(scene.programme.length)}
     inside = [leaf("audioContentIDRef", each) for each in ids]
-    if measured is not None:
-        inside += profile.loudness(measured)
+    if figures:
+        inside += profile.loudness(figures)
     yield from around("audioProgramme", inside, **attributes, **span)
     for each, (content, members) in zip(ids, contents, strict=True):
         inside = [leaf("audioObjectIDRef", parts[member].object_id) for member in members]

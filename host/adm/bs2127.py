@@ -8,14 +8,13 @@ from .markup import leaf, number
 from .profile import Profile
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     import numpy as np
     from numpy.typing import NDArray
 
     from ...kernels.loudspeakers import Loudspeaker
     from ..contract.scene import Content, SceneShape
-    from .loudness import SceneLoudness
 
 __all__ = ["Bs2127"]
 
@@ -44,10 +43,10 @@ class Bs2127(Profile):
         """See `Profile`."""
         return {"version": "ITU-R_BS.2076-2"}
 
-    def loudness(self, measured: SceneLoudness) -> Iterator[str]:
+    def loudness(self, figures: Mapping[str, float]) -> Iterator[str]:
         """See `Profile`."""
         yield '<loudnessMetadata loudnessMethod="ITU-R BS.1770" loudnessRecType="EBU R128">\n'
-        for name, value in measured.figures().items():
+        for name, value in figures.items():
             yield leaf(name, number(value))
         yield "</loudnessMetadata>\n"
 

@@ -15,14 +15,14 @@ from .markup import leaf, number
 from .profile import Profile
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     import numpy as np
     from numpy.typing import NDArray
 
     from ...kernels.loudspeakers import Loudspeaker
     from ..contract.scene import Content, SceneShape
-    from .loudness import SceneLoudness
+    from ..scene.model import Scene
 
 __all__ = ["DOLBY_BEDS", "RAMP_SECONDS", "Dolby"]
 
@@ -69,6 +69,17 @@ class Dolby(Profile):
         if abs(shape.move - MOVE) > 1e-6:
             yield f"objects move within 5.208 ms in the dolby profile, not {1000 * shape.move:.3f} ms"
 
+    def faults(self, scene: Scene) -> Iterator[str]:
+        """Gains, and moves of another length."""
+        move = scene.shape(self.name).ramp(scene.programme.rate)
+        for each in scene.objects:
+            if (each.motion.gain != 1).any():
+                yield f"object {each.name!r}: the dolby profile has no gains; multiply its sound"
+            moves = each.motion.ramp[1:]
+            if (moves != move).any():
+                said = f"object {each.name!r}: a move takes {int(moves[moves != move][0])} samples"
+                yield f"{said}; in the dolby profile it takes {move}"
+
     def programme_name(self, shape: SceneShape) -> str:  # noqa: ARG002 - the profile's own
         """The name by which tools know the profile."""
         return "Atmos_Master"
@@ -77,10 +88,10 @@ class Dolby(Profile):
         """The profile is older than the attribute."""
         return {}
 
-    def loudness(self, measured: SceneLoudness) -> Iterator[str]:
+    def loudness(self, figures: Mapping[str, float]) -> Iterator[str]:
         """See `Profile`; the profile admits no attributes."""
         yield "<loudnessMetadata>\n"
-        for name, value in measured.figures().items():
+        for name, value in figures.items():
             yield leaf(name, number(value))
         yield "</loudnessMetadata>\n"
 

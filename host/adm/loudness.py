@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 
     from ..contract.scene import SceneShape
 
-__all__ = ["SceneLoudness"]
+__all__ = ["RENDER", "SceneLoudness", "figures_of"]
+
+#: On which loudspeakers deliveries measure.
+RENDER = "5.1"
 
 
 class SceneLoudness:
@@ -24,10 +27,10 @@ class SceneLoudness:
     Args:
         shape: of the scene.
         rate: Hz.
-        layout: of the render; by default 5.1, on which deliveries measure.
+        layout: of the render.
     """
 
-    def __init__(self, shape: SceneShape, rate: int, layout: str = "5.1") -> None:
+    def __init__(self, shape: SceneShape, rate: int, layout: str = RENDER) -> None:
         self.layout = Layout.parse(layout)
         beds = [NAMED_LAYOUTS[bed.layout] for bed in shape.beds]
         self._render = SceneRender(beds, len(shape.objects), shape.ramp(rate), self.layout.roles)
@@ -38,13 +41,17 @@ class SceneLoudness:
         self.meter.push(self._render.process(block))
 
     def figures(self) -> dict[str, float]:
-        """Return what ADM's loudnessMetadata holds, by its names; what cannot be measured is left out."""
-        meter = self.meter
-        values = {
-            "integratedLoudness": meter.integrated,
-            "loudnessRange": meter.range,
-            "maxTruePeak": meter.true_peak,
-            "maxMomentary": meter.maximum_momentary,
-            "maxShortTerm": meter.maximum_short_term,
-        }
-        return {name: round(value, 2) for name, value in values.items() if math.isfinite(value)}
+        """Return what was measured; see `figures_of`."""
+        return figures_of(self.meter)
+
+
+def figures_of(meter: LoudnessMeter) -> dict[str, float]:
+    """Return what ADM's loudnessMetadata holds, by its names; what cannot be measured is left out."""
+    values = {
+        "integratedLoudness": meter.integrated,
+        "loudnessRange": meter.range,
+        "maxTruePeak": meter.true_peak,
+        "maxMomentary": meter.maximum_momentary,
+        "maxShortTerm": meter.maximum_short_term,
+    }
+    return {name: round(value, 2) for name, value in values.items() if math.isfinite(value)}

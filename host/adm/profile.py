@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, ClassVar
 from ..contract.errors import MediaRequestError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     import numpy as np
     from numpy.typing import NDArray
 
     from ...kernels.loudspeakers import Loudspeaker
     from ..contract.scene import Content, SceneShape
-    from .loudness import SceneLoudness
+    from ..scene.model import Scene
 
 __all__ = ["PROFILES", "Profile", "profile_of"]
 
@@ -60,6 +60,10 @@ class Profile(ABC):
             limit = f"{self.most_tracks} tracks, not {tracks}"
             yield f"the {self.name} profile takes {limit}; merge beds or objects"
 
+    def faults(self, scene: Scene) -> Iterator[str]:  # noqa: ARG002 - for those that have such rules
+        """Yield a line for each thing that changes with time and cannot be said; by default all can."""
+        yield from ()
+
     @abstractmethod
     def programme_name(self, shape: SceneShape) -> str:
         """Return what the audioProgramme is called."""
@@ -69,7 +73,7 @@ class Profile(ABC):
         """Return attributes of audioFormatExtended."""
 
     @abstractmethod
-    def loudness(self, measured: SceneLoudness) -> Iterator[str]:
+    def loudness(self, figures: Mapping[str, float]) -> Iterator[str]:
         """Yield the elements that tell loudness."""
 
     @abstractmethod

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...kernels.loudness import LoudnessMeter
 from ..contract.scene import CONTROLS
+from .loudness import figures_of
 from .playback import AdmStream, loudspeaker_layout
 from .rules.loudness import FIGURES
 
@@ -23,13 +24,6 @@ __all__ = ["MEASURED", "as_data", "as_lines", "measured"]
 
 #: Layouts whose renders are measured.
 MEASURED = ("stereo", "5.1", "7.1.4")
-_METERS = {
-    "integratedLoudness": "integrated",
-    "loudnessRange": "range",
-    "maxTruePeak": "true_peak",
-    "maxMomentary": "maximum_momentary",
-    "maxShortTerm": "maximum_short_term",
-}
 _UNITS = {"loudnessRange": "LU", "maxTruePeak": "dBTP"}
 _NAMES = {
     "integratedLoudness": "integrated",
@@ -56,12 +50,7 @@ def measured(file: AdmFile, layouts: Sequence[str] = MEASURED) -> dict[str, dict
         for block in source.blocks():
             for stream, meter in zip(streams, meters, strict=True):
                 meter.push(stream.process(block))
-    return {name: _figures(meter) for name, meter in zip(layouts, meters, strict=True)}
-
-
-def _figures(meter: LoudnessMeter) -> dict[str, float]:
-    values = {name: float(getattr(meter, attribute)) for name, attribute in _METERS.items()}
-    return {name: round(value, 2) for name, value in values.items() if math.isfinite(value)}
+    return {name: figures_of(meter) for name, meter in zip(layouts, meters, strict=True)}
 
 
 def as_data(file: AdmFile, renders: dict[str, dict[str, float]] | None = None) -> dict[str, Any]:

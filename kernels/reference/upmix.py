@@ -202,7 +202,7 @@ class _Tracker:
 
     def take(self, cells: Values, whole: float) -> None:
         """Take the histogram of a frame, and the sum of the roots of all powers."""
-        smooth = np.convolve(cells, self._shape, "same")
+        smooth = np.asarray(np.convolve(cells, self._shape, "same"), np.float64)
         peaks, taken = self._peaks(smooth, self._rule.present * whole), np.zeros(self._rule.objects, bool)
         left = []
         for place in peaks:

@@ -36,7 +36,7 @@ def sphere_responses(angles: Sequence[tuple[float, float]], rate: int) -> NDArra
 
     Example:
         >>> left, right = np.abs(sphere_responses([(90.0, 0.0)], 48000)[0]).argmax(axis=1)
-        >>> 25 < right - left < 45
+        >>> 25 < int(right - left) < 45
         True
     """
     around, up = np.array(angles, float).T
