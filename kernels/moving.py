@@ -11,9 +11,11 @@ from .errors import KernelError
 from .machine import Kernel, address_of, row_addresses
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy.typing as npt
 
-__all__ = ["MovingMix"]
+__all__ = ["MovingMix", "check_rows"]
 
 _add = Kernel("moving.add", 5)
 
@@ -67,25 +69,35 @@ class MovingMix:
             raise KernelError(f"sound {sound} cannot move at {at} for {ramp}: it is at {self._heard}")
         lines.append((at, ramp, last, gains.copy()))
 
-    def add(self, block: npt.NDArray[np.float32], out: npt.NDArray[np.float32]) -> None:
+    def add(
+        self,
+        block: npt.NDArray[np.float32],
+        out: npt.NDArray[np.float32],
+        rows: Sequence[int] | None = None,
+    ) -> None:
         """Add the next samples to loudspeakers.
 
         Args:
             block: float32 ``[sounds, n]``; samples of a sound side by side.
             out: float32 ``[speakers, n]``; samples side by side.
+            rows: which rows of a larger ``block`` are the sounds; by default all of them.
 
         Raises:
             KernelError: a block has another shape or type, or ``out`` cannot be written to.
         """
         n = block.shape[1] if block.ndim == 2 else 0
-        _check_rows("block", block, (self.sounds, n))
-        _check_rows("out", out, (self.speakers, n))
+        check_rows("block", block, (self.sounds if rows is None else len(block), n))
+        if rows is not None and (len(rows) != self.sounds or not all(0 <= row < len(block) for row in rows)):
+            raise KernelError(f"rows must be {self.sounds} of the block's {len(block)}")
+        check_rows("out", out, (self.speakers, n))
         if not out.flags.writeable:
             raise KernelError("out must be writable")
         jobs = [job for sound in range(self.sounds) for job in self._stretches(sound, n)]
         if jobs:
             table = np.array(jobs, np.int64)
             sounds, outs = row_addresses([block]), row_addresses([out])
+            if rows is not None:
+                sounds = sounds[list(rows)]
             _add(address_of(table), len(table), address_of(sounds), address_of(outs), self.speakers)
         self._heard += n
 
@@ -107,7 +119,7 @@ class MovingMix:
         return jobs
 
 
-def _check_rows(name: str, rows: npt.NDArray[np.float32], shape: tuple[int, int]) -> None:
+def check_rows(name: str, rows: npt.NDArray[np.float32], shape: tuple[int, int]) -> None:
     """Raise unless these are float32 rows of that shape whose samples lie side by side."""
     if rows.dtype != np.float32 or rows.shape != shape or (rows.size and rows.strides[1] != 4):
         raise KernelError(f"{name} must be float32 {list(shape)} with samples side by side")

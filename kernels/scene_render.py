@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .arguments import check_array, check_count
-from .moving import MovingMix
+from .moving import MovingMix, check_rows
 from .panner import Panner
 
 if TYPE_CHECKING:
@@ -58,7 +58,8 @@ class SceneRender:
         """Render the next samples.
 
         Args:
-            block: float32 ``[channels, n]``: the beds' channels, then `OBJECT_ROWS` of each object.
+            block: float32 ``[channels, n]``, samples side by side: the beds' channels, then `OBJECT_ROWS` of
+                each object.
             out: where to; by default a new array.
 
         Returns:
@@ -67,7 +68,7 @@ class SceneRender:
         Raises:
             KernelError: a block has another shape or type, or an object moves again before a move has ended.
         """
-        check_array("block", block, np.float32, (self._rows, None))
+        check_rows("block", block, (self._rows, block.shape[1] if block.ndim == 2 else 0))
         shape = (len(self._panner.roles), block.shape[1])
         if out is None:
             out = np.zeros(shape, np.float32)
@@ -75,7 +76,7 @@ class SceneRender:
             check_array("out", out, np.float32, shape, writable=True)
             out[:] = 0
         self._follow(block)
-        self._mix.add(np.ascontiguousarray(block[self._tracks]), out)
+        self._mix.add(block, out, self._tracks)
         self._heard += block.shape[1]
         return out
 

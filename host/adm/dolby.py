@@ -129,7 +129,9 @@ class Dolby(Profile):
 
 
 def _room(x: float, y: float, z: float) -> list[str]:
-    places = [
-        leaf("position", number(value), coordinate=name) for name, value in zip("XYZ", (x, y, z), strict=True)
+    # Millions of blocks are written so: text by hand, which needs no escapes.
+    places = zip("XYZ", (x, y, z), strict=True)
+    return [
+        "<cartesian>1</cartesian>\n",
+        *(f'<position coordinate="{name}">{number(value)}</position>\n' for name, value in places),
     ]
-    return [leaf("cartesian", "1"), *places]

@@ -101,7 +101,7 @@ class AdmWriter:
         """
         for recorder, row in zip(self._recorders, self._objects, strict=True):
             recorder.push(block[row + 1 : row + 1 + len(CONTROLS)])
-        self._loudness.push(np.ascontiguousarray(block))
+        self._loudness.push(block)
         self._file.write(np.ascontiguousarray(block[self._tracks]))
 
     def finish(self, notes: Sequence[str] = ()) -> None:

@@ -68,23 +68,20 @@ class Upmix(BlockProcessor[UpmixParams]):
         if "scene" not in outs:
             return
         out = outs["scene"]
-        beds = out[: self._bed * (len(self._stems) if self.params.beds == "stem" else 1)]
-        beds[:] = 0
-        n, row, jobs = out.shape[1], len(beds), []
+        shared = self.params.beds == "shared"
+        n, row, jobs = out.shape[1], self._bed * (1 if shared else len(self._stems)), []
         for number, (name, stem) in enumerate(self._stems.items()):
-            rows = 5 * stem.objects
-            bed = (
-                beds[number * self._bed : (number + 1) * self._bed]
-                if self.params.beds == "stem"
-                else self._rooms[name].reshape(-1)[: self._bed * n].reshape(self._bed, n)
-            )
+            if shared and number:  # side by side with the others, so in a room of its own until then
+                bed = self._rooms[name].reshape(-1)[: self._bed * n].reshape(self._bed, n)
+            else:
+                bed = out[number * self._bed : (number + 1) * self._bed]
             bed[:] = 0
-            jobs.append((stem, ins[name], bed, out[row : row + rows]))
-            row += rows
+            jobs.append((stem, ins[name], bed, out[row : row + 5 * stem.objects]))
+            row += 5 * stem.objects
         run_jobs(len(jobs), lambda: lambda number: _run(*jobs[number]))
-        if self.params.beds == "shared":
-            for _, _, bed, _ in jobs:
-                beds += bed
+        if shared:
+            for _, _, bed, _ in jobs[1:]:
+                out[: self._bed] += bed
 
     def reset(self) -> None:
         """Forget the signal."""
