@@ -14,6 +14,7 @@ from ...kernels.pcm import first_non_finite
 from ..contract.audio import NAMED_LAYOUTS, Layout
 from ..contract.errors import MediaError, MediaRequestError, nearest
 from ..media.encoder import BITS, ENCODINGS
+from ..media.write_behind import WriteBehind
 from ..media.writer import OutputForm, open_writer
 from ..scene.model import BED_LAYOUTS
 from .reader import AdmFile, read_adm
@@ -180,7 +181,7 @@ def render_adm(
             on_clip=on_clip,
             metadata=_metadata(source.metadata, loudspeakers, source.rate, chosen),
         )
-        writer = open_writer(Path(out), form, overwrite=overwrite)
+        writer = WriteBehind(open_writer(Path(out), form, overwrite=overwrite), loudspeakers.channels)
         try:
             done = 0
             for block in source.blocks(_BLOCK):
