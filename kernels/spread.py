@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -30,9 +31,12 @@ class Spread:
 
     def __init__(self, gains: Callable[[Values, Values], Values]) -> None:
         self._gains = gains
+
+    @cached_property
+    def _filling(self) -> tuple[Values, Values]:
+        """Directions of the points that fill caps, and their gains: made once something is wide."""
         azimuth, elevation = _grid()
-        self._points = directions(azimuth, elevation)
-        self._held = gains(azimuth, elevation)
+        return directions(azimuth, elevation), self._gains(azimuth, elevation)
 
     def gains(self, azimuth: Values, elevation: Values, extent: Values) -> Values:
         """Return gains ``[places, loudspeakers]`` of unit power.
@@ -46,15 +50,16 @@ class Spread:
         wide = extent > 0
         if not wide.any():
             return point
-        near = times(directions(azimuth, elevation), self._points.T)
+        points, held = self._filling
+        near = times(directions(azimuth, elevation), points.T)
         angle = np.degrees(np.arccos(np.clip(near, -1, 1)))
         half = np.maximum(extent, _FADE / 2)[:, None] / 2
         weight = np.clip((half + _FADE - angle) / _FADE, 0, 1)
         # One by one, so that the bits of a place do not depend on the others.
-        around = np.stack([each @ self._held for each in weight])
+        around = np.stack([each @ held for each in weight])
         around /= np.maximum(np.linalg.norm(around, axis=1, keepdims=True), 1e-12)
         share = np.clip(extent / _FADE, 0, 1)[:, None]
-        mixed: Values = np.sqrt((1 - share) * point**2 + share * around**2)
+        mixed: Values = np.where(wide[:, None], np.sqrt((1 - share) * point**2 + share * around**2), point)
         return mixed
 
 
