@@ -43,10 +43,14 @@ class TrackSource:
         # A file with a channel mask comes in the order of our layouts, not in its own.
         order = None if container.format is None else container.format.order.give
         self._rows = [track if order is None else order[track] for track in tracks]
-        self._all = np.empty((self._source.layout.channels, 0), np.float32)
+        channels = self._source.layout.channels
+        self._in_order = self._rows == [*range(channels)]
+        self._all = np.empty((channels, 0), np.float32)
 
     def read(self, out: Array) -> int:
         """Fill ``out [tracks, n]`` with the next samples; return how many, fewer only at the end."""
+        if self._in_order:
+            return self._source.read(out)
         if self._all.shape[1] < out.shape[1]:
             self._all = np.empty((len(self._all), out.shape[1]), np.float32)
         count = self._source.read(self._all[:, : out.shape[1]])
