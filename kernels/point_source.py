@@ -132,19 +132,19 @@ def _shared(downmix: Values, faces: Sequence[Sequence[int]], poles: Sequence[int
 
 def _hull(points: Values) -> list[list[int]]:
     """Return the faces of the convex hull, corners in order around each; few points, so all are tried."""
+    three = np.array([*combinations(range(len(points)), 3)])
+    a, b, c = np.moveaxis(points[three], 1, 0)
+    normal = np.cross(b - a, c - a)
+    length = np.linalg.norm(normal, axis=1)
+    flat = length < _NEAR
+    normal /= np.where(flat, 1, length)[:, None]
+    height = np.einsum("fpd,fd->fp", points[None] - a[:, None], normal)
+    # A plane bounds the hull when all points lie on one side of it; normals point away from them.
+    outward = np.where((height > _NEAR).any(axis=1), -1.0, 1.0)
+    height, normal = height * outward[:, None], normal * outward[:, None]
     faces: dict[tuple[int, ...], Values] = {}
-    for three in combinations(range(len(points)), 3):
-        a, b, c = points[list(three)]
-        normal = np.cross(b - a, c - a)
-        length = np.linalg.norm(normal)
-        if length < _NEAR:
-            continue
-        height = (points - a) @ normal / length
-        if (height > _NEAR).any():
-            normal, height = -normal, -height
-        if (height > _NEAR).any():
-            continue
-        faces[tuple(np.flatnonzero(np.abs(height) <= _NEAR).tolist())] = normal / length
+    for at in np.flatnonzero(~flat & ~(height > _NEAR).any(axis=1)):
+        faces[tuple(np.flatnonzero(np.abs(height[at]) <= _NEAR).tolist())] = normal[at]
     return [_around(points, list(corners), normal) for corners, normal in faces.items()]
 
 
