@@ -29,8 +29,9 @@ from unbraid.host.engine.options import RenderOptions
 from unbraid.host.engine.render import render
 from unbraid.host.graph.stems import spread_stems
 from unbraid.kernels.panner import Panner
-from unbraid.kernels.reference.upmix import UpmixRule, take_apart
+from unbraid.kernels.reference.upmix import take_apart
 from unbraid.kernels.upmix import SideChannels, StemUpmix
+from unbraid.kernels.upmix_rule import UpmixRule
 
 from .contest import Contest
 

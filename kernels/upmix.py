@@ -16,8 +16,8 @@ from .arguments import check_array, check_count
 from .code import upmix_job as at
 from .errors import KernelError
 from .machine import Kernel, address_of, aligned, row_addresses
-from .reference.upmix import UpmixRule, lag_of
 from .streaming import StreamJob
+from .upmix_rule import UpmixRule, lag_of
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -26,7 +26,6 @@ __all__ = ["MonoUpmix", "SideChannels", "StemUpmix", "UpmixRule", "spread_of"]
 
 _stem = Kernel("upmix.stem", 4)
 _centre = Kernel("upmix.centre", 6)
-_EDGE, _PAUSE = 1.4, 20
 _STEPS = 300  # of a tenth of a degree, on either side of the front
 _SETS_OFF, _SETTLES, _TREAD = 15, 2, 4
 _WIDEST = 30.0
@@ -166,13 +165,15 @@ class StemUpmix:
         self._placed = self._keep(at.PLACED, aligned((rule.lookahead + 1, n)))
         head[at.LAG] = min(lag_of(rule.quick), rule.lookahead)
         settings = [rule.keep, rule.bias, rule.width, rule.apart, rule.least, rule.present]
-        self._keep(at.SETTINGS, np.array([*settings, rule.patience, _PAUSE, _EDGE, rule.quick], np.float64))
+        self._keep(
+            at.SETTINGS, np.array([*settings, rule.patience, rule.pause, rule.edge, rule.quick], np.float64)
+        )
         self._positions = self._keep(at.POSITIONS, np.zeros(count))
         self._presence = self._keep(at.PRESENCE, np.zeros(count))
         self._silent = self._keep(at.SILENT, np.zeros(count, np.int64))
         self._histogram = self._keep(at.HISTOGRAM, np.zeros((3, rule.cells + 1)))
         self._keep(at.SMOOTH, np.zeros(rule.cells))
-        cell = 2 * _EDGE / (rule.cells - 1)
+        cell = 2 * rule.edge / (rule.cells - 1)
         shape = np.zeros(7 + count)
         shape[:7] = np.exp(-0.5 * (np.arange(-3, 4) * cell / 0.06) ** 2)
         self._keep(at.SHAPE, shape)

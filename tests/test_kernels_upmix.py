@@ -14,9 +14,10 @@ from scene_rig import ambience, panned, voice
 from unbraid.host.contract.audio import NAMED_LAYOUTS
 from unbraid.kernels.errors import KernelError
 from unbraid.kernels.panner import Panner
-from unbraid.kernels.reference.upmix import UpmixRule, pan, take_apart
+from unbraid.kernels.reference.upmix import pan, take_apart
 from unbraid.kernels.scene_render import SceneRender
 from unbraid.kernels.upmix import MonoUpmix, SideChannels, StemUpmix, spread_of
+from unbraid.kernels.upmix_rule import UpmixRule
 
 Array = np.ndarray[Any, np.dtype[np.float32]]
 HOP, RAMP, SECONDS = 480, 250, 2.0

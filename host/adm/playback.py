@@ -25,7 +25,9 @@ if TYPE_CHECKING:
     from ..contract.processor import Array
     from ..media.encoder import OnClip
     from ..media.metadata import Metadata
+    from ..media.sink import Writer
     from ..scene.model import Scene
+    from .source import TrackSource
 
 __all__ = ["AdmStream", "Rendered", "loudspeaker_layout", "render_adm"]
 
@@ -182,18 +184,7 @@ def render_adm(
             metadata=_metadata(source.metadata, loudspeakers, source.rate, chosen),
         )
         writer = WriteBehind(open_writer(Path(out), form, overwrite=overwrite), loudspeakers.channels)
-        try:
-            done = 0
-            for block in source.blocks(_BLOCK):
-                _check(str(path), block, done)
-                writer.write(stream.process(block))
-                done += block.shape[1]
-            writer.finish()
-            writer.commit()
-            writer.settle()
-        except BaseException:
-            writer.abort()
-            raise
+        done = _rendered(str(path), source, stream, writer)
     return Rendered(
         str(out),
         layout,
@@ -203,6 +194,23 @@ def render_adm(
         writer.clipped,
         (*_named(file), *writer.warnings),
     )
+
+
+def _rendered(name: str, source: TrackSource, stream: AdmStream, writer: Writer) -> int:
+    """Render all of the sound into a file and give it its name; return how many samples."""
+    done = 0
+    try:
+        for block in source.blocks(_BLOCK):
+            _check(name, block, done)
+            writer.write(stream.process(block))
+            done += block.shape[1]
+        writer.finish()
+        writer.commit()
+        writer.settle()
+    except BaseException:
+        writer.abort()
+        raise
+    return done
 
 
 def _check(name: str, block: Array, done: int) -> None:

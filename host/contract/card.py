@@ -145,13 +145,11 @@ class PluginCard:
         """
         if self.ports_for is None:
             return self.ports
-        try:
-            ports = self.ports_for(params)
-            self._check_ports(ports)
-        except UnbraidError:
-            raise
-        except Exception as error:
-            raise self._broken("ports_for", error) from error
+        ports: Ports = self._asked("ports_for", lambda ports_for: self._checked_ports(ports_for(params)))
+        return ports
+
+    def _checked_ports(self, ports: Ports) -> Ports:
+        self._check_ports(ports)
         return ports
 
     def residuals_of(self, params: Params) -> dict[str, tuple[str, ...]]:
@@ -162,12 +160,7 @@ class PluginCard:
         """
         residual: str | Mapping[str, Sequence[str]] | None = self.residual
         if self.residual_for is not None:
-            try:
-                residual = self.residual_for(params)
-            except UnbraidError:
-                raise
-            except Exception as error:
-                raise self._broken("residual_for", error) from error
+            residual = self._asked("residual_for", lambda residual_for: residual_for(params))
         if residual is None:
             return {}
         ports = self.ports_of(params)
@@ -204,12 +197,7 @@ class PluginCard:
         """
         if self.rates_for is None:
             return self.rates
-        try:
-            rates = tuple(self.rates_for(params))
-        except UnbraidError:
-            raise
-        except Exception as error:
-            raise self._broken("rates_for", error) from error
+        rates: tuple[int, ...] = self._asked("rates_for", lambda rates_for: tuple(rates_for(params)))
         self._check_rates(rates)
         if rates and not self.ports_of(params).inputs:
             raise PluginError(
@@ -230,17 +218,18 @@ class PluginCard:
         """
         if self.passes_for is None:
             return self.passes
-        try:
-            passes = self.passes_for(params)
-        except UnbraidError:
-            raise
-        except Exception as error:
-            raise self._broken("passes_for", error) from error
+        passes: int = self._asked("passes_for", lambda passes_for: passes_for(params))
         self._check_passes(passes)
         return passes
 
-    def _broken(self, function: str, error: Exception) -> PluginError:
-        return PluginError(f"plugin {self.id!r}: its {function} failed: {one_line(error)}")
+    def _asked(self, name: str, ask: Callable[[Any], Any]) -> Any:
+        """Return what one of the card's own functions gives; what it raises by accident names it."""
+        try:
+            return ask(getattr(self, name))
+        except UnbraidError:
+            raise
+        except Exception as error:
+            raise PluginError(f"plugin {self.id!r}: its {name} failed: {one_line(error)}") from error
 
     def layouts_of(self, params: Params, inputs: Mapping[str, Layout]) -> dict[str, Layout]:
         """Return the layout of every output, given the layout of every connected input.
@@ -258,12 +247,9 @@ class PluginCard:
                 )
         if self.layouts_for is None:
             return same_layout(ports, inputs)
-        try:
-            outputs = dict(self.layouts_for(params, inputs))
-        except UnbraidError:
-            raise
-        except Exception as error:
-            raise self._broken("layouts_for", error) from error
+        outputs: dict[str, Layout] = self._asked(
+            "layouts_for", lambda layouts_for: dict(layouts_for(params, inputs))
+        )
         for port in ports.outputs:
             if port.name not in outputs:
                 raise PluginError(f"plugin {self.id!r}: its layouts_for leaves out the output {port.name!r}")

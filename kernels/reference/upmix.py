@@ -12,43 +12,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Found", "UpmixRule", "cells_of", "lag_of", "pan", "take_apart"]
+from ..upmix_rule import UpmixRule, lag_of
+
+__all__ = ["Found", "cells_of", "pan", "take_apart"]
 
 Values = NDArray[np.float64]
-_EDGE = 1.4  # pan positions that still count: noise takes those of a loudspeaker beyond it
 _FAR = 9.0
-_PAUSE = 20  # frames without sound after which an object no longer follows
-
-
-@dataclass(frozen=True)
-class UpmixRule:
-    """What decides how a stem is taken apart.
-
-    Attributes:
-        objects: the most objects.
-        lookahead: frames by which decisions come late; averages lie around the frame they are for.
-        keep: factor by which averages shrink from frame to frame; two such averages stand in a row.
-        quick: the same of the averages that directions are read from: short ones, in which fewer sounds meet.
-        bias: what of the mean share of the direct sound an average of pure ambience pretends.
-        width: pan positions, of the 2 from left to right, within which sound belongs to an object.
-        cells: of the histogram of pan positions.
-        apart: pan positions that two objects keep from each other.
-        least: share of the loudest peak below which none is an object.
-        present: share of all that sounds below which no peak is an object.
-        patience: frames without sound after which an object's place may be given to another.
-    """
-
-    objects: int = 3
-    lookahead: int = 12
-    keep: float = 6 / 7
-    quick: float = 1 / 2
-    bias: float = 0.3
-    width: float = 0.25
-    cells: int = 64
-    apart: float = 0.3
-    least: float = 0.1
-    present: float = 0.03
-    patience: int = 30
 
 
 @dataclass(frozen=True)
@@ -65,11 +34,6 @@ class Found:
     objects: Values
     positions: Values
     ambience: Values
-
-
-def lag_of(keep: float) -> int:
-    """Return by how many frames two averages in a row come late."""
-    return round(2 * keep / (1 - keep))
 
 
 def pan(position: Values) -> tuple[Values, Values]:
@@ -165,8 +129,8 @@ def cells_of(averages: _Averages, rule: UpmixRule) -> Values:
     A bin is shared by the two cells next to its position, so that their centre of gravity is the position.
     """
     weight = np.sqrt(averages.share * averages.total) * averages.share
-    inside = np.abs(averages.position) < _EDGE
-    place = (averages.position[inside] / _EDGE + 1) / 2 * (rule.cells - 1)
+    inside = np.abs(averages.position) < rule.edge
+    place = (averages.position[inside] / rule.edge + 1) / 2 * (rule.cells - 1)
     low = np.floor(place).astype(int)
     upper = (place - low) * weight[inside]
     return np.asarray(
@@ -197,7 +161,7 @@ class _Tracker:
         self.positions = np.zeros(rule.objects)
         self.presence = np.zeros(rule.objects)  # 0 to 1: how much of an object is there
         self._silent = np.full(rule.objects, rule.patience)
-        self._centres = np.linspace(-_EDGE, _EDGE, rule.cells)
+        self._centres = np.linspace(-rule.edge, rule.edge, rule.cells)
         self._shape = np.exp(-0.5 * (np.arange(-3, 4) * (self._centres[1] - self._centres[0]) / 0.06) ** 2)
 
     def take(self, cells: Values, whole: float) -> None:
@@ -206,14 +170,14 @@ class _Tracker:
         peaks, taken = self._peaks(smooth, self._rule.present * whole), np.zeros(self._rule.objects, bool)
         left = []
         for place in peaks:
-            at = self._nearest(place, ~taken & (self._silent < _PAUSE), self._rule.apart)
+            at = self._nearest(place, ~taken & (self._silent < self._rule.pause), self._rule.apart)
             if at < 0:
                 left.append(place)
                 continue
             self.positions[at] += 0.5 * (place - self.positions[at])
             taken[at] = True
         for place in left:
-            at = self._nearest(place, ~taken & (self._silent >= _PAUSE), self._rule.apart / 2)
+            at = self._nearest(place, ~taken & (self._silent >= self._rule.pause), self._rule.apart / 2)
             if at < 0:
                 free = np.flatnonzero(~taken & (self._silent >= self._rule.patience))
                 if not len(free):
