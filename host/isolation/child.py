@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import fcntl
 import io
 import os
 import pickle
-import select
-import signal
 import socket
 import sys
 from contextlib import ExitStack, suppress
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...kernels.program import CompiledCallError, Program
@@ -21,6 +17,7 @@ from ..contract.errors import PluginError, UnbraidError, one_line
 from ..guard import check_declared, check_methods, compiled_form, declared, process_first
 from ..registry import Registry
 from .exchange import Exchange
+from .lifeline import die_with_host, leave_the_end_to_the_host
 from .messages import (
     ANALYSE,
     DONE,
@@ -233,30 +230,6 @@ class _Server:
         self.control.sendall(pack_answer(answer))
 
 
-def _die_with_host(line: int) -> None:
-    """Let the kernel kill this process and its own when the other end of ``line`` goes away.
-
-    The host holds that end and never writes. PR_SET_PDEATHSIG would speak as soon as the *thread* ends that
-    started the child; a thread waiting here would be held up by a plugin that hangs in machine code.
-    """
-    own = os.getpid()
-    fcntl.fcntl(line, fcntl.F_SETOWN, -own if os.getpgrp() == own else own)
-    fcntl.fcntl(line, fcntl.F_SETSIG, signal.SIGKILL)
-    fcntl.fcntl(line, fcntl.F_SETFL, fcntl.fcntl(line, fcntl.F_GETFL) | os.O_ASYNC)
-    if select.select([line], [], [], 0)[0]:  # it went before the kernel knew whom to tell
-        os._exit(1)
-
-
-def _settle() -> None:
-    """Leave the end to the host, whose signals may come here too; be the first to go when memory runs out."""
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        # A handler, for what is ignored stays ignored in the programs that a plugin starts.
-        signal.signal(number, lambda *_: None)
-        signal.siginterrupt(number, False)  # noqa: FBT003 - the standard library's signature
-    with suppress(OSError):
-        Path("/proc/self/oom_score_adj").write_text("1000", encoding="ascii")
-
-
 def main(files: list[int]) -> None:
     """Serve one processor.
 
@@ -269,8 +242,8 @@ def main(files: list[int]) -> None:
         sys.stdout.reconfigure(line_buffering=True)
     for file in files:
         os.set_inheritable(file, False)  # noqa: FBT003 - the standard library's signature
-    _settle()
-    _die_with_host(line)
+    leave_the_end_to_the_host()
+    die_with_host(line)
     with suppress(BrokenPipeError, ConnectionResetError, _HostGoneError):
         _Server(control, go, bell, memory).serve()
     for stream in (sys.stdout, sys.stderr):

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import os
 import select
-import signal
 import socket
-import subprocess
-import sys
 import time
 import weakref
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -31,26 +27,19 @@ from .messages import (
     receive,
     unpack_answer,
 )
+from .spawn import end_group, exit_of, how_it_ended, spawn
 from .spin import Spin
 
 if TYPE_CHECKING:
+    import subprocess
+
     from .policy import Isolation
 
 __all__ = ["ProcessEndedError", "RaisedElsewhereError", "Worker"]
 
-#: The child finds what this process finds: its path comes first, and only then a module of ours.
-_BOOT = """\
-import json, sys
-sys.path[:] = json.loads(sys.argv[1])
-from importlib import import_module
-module, files = sys.argv[2], [int(file) for file in sys.argv[3:]]
-del sys.argv[1:]
-import_module(module).main(files)
-"""
 _GLANCE = 10  # ms between two looks at a child that is waited for
 _LOOK = 0.1  # seconds between two looks at the memory of one that is not
 _PATIENCE = 5.0  # seconds for a child to end by itself once it was asked to
-_UNKNOWN = (0, 0)  # instead of the code and status of a child that someone else has waited for
 
 
 class ProcessEndedError(UnbraidError):
@@ -87,8 +76,6 @@ class Worker:
             self._end = weakref.finalize(self, _end, self._process, stack.pop_all(), os.getpid())
 
     def _start(self, memory: int, stack: ExitStack) -> None:
-        if not sys.executable or hasattr(sys, "frozen"):
-            raise OSError("this program does not know where its Python is")
         self._control, theirs = socket.socketpair()
         stack.callback(self._control.close)
         self._go, self._bell = os.eventfd(0), os.eventfd(0)
@@ -98,7 +85,8 @@ class Worker:
         stack.callback(os.close, hold)
         with theirs:
             try:
-                self._process = _spawn([theirs.fileno(), self._go, self._bell, memory, line])
+                files = [theirs.fileno(), self._go, self._bell, memory, line]
+                self._process = spawn(f"{__package__}.child", files)
             finally:
                 os.close(line)
         self._control.settimeout(self._seconds)
@@ -229,32 +217,17 @@ class Worker:
     def _ended(self, seconds: float) -> bool:
         """Return whether the process has ended, at the latest after this time; it is not reaped."""
         deadline = time.monotonic() + seconds
-        while self._exit() is None:
+        while exit_of(self._process) is None:
             if time.monotonic() >= deadline:
                 return False
             time.sleep(0.001)
         return True
 
-    def _exit(self) -> tuple[int, int] | None:
-        """Return code and status as in ``waitid``, or None while it runs."""
-        try:
-            found = os.waitid(os.P_PID, self._process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
-        except ChildProcessError:  # someone else in this program waits for every child
-            return _UNKNOWN
-        return None if found is None else (found.si_code, found.si_status)
-
     def _gone(self) -> ProcessEndedError:
         """Return how the process ended."""
         if not self._ended(1.0):
             return ProcessEndedError("it closed its connection to the host, and its process was ended")
-        code, status = self._exit() or _UNKNOWN
-        if code == _UNKNOWN[0]:
-            return ProcessEndedError("its process ended; how, another part of this program has heard")
-        if code == os.CLD_EXITED:
-            return ProcessEndedError(f"its process ended by itself, with exit code {status}")
-        name = _signal_name(status)
-        why = ", as the system does when memory runs out" if status == signal.SIGKILL else ""
-        return ProcessEndedError(f"its process was killed by signal {name}{why}")
+        return ProcessEndedError(how_it_ended(exit_of(self._process)))
 
 
 def _checked(answer: Answer) -> Answer:
@@ -271,35 +244,8 @@ def _checked(answer: Answer) -> Answer:
     raise error
 
 
-def _signal_name(number: int) -> str:
-    try:
-        return f"{number} ({signal.Signals(number).name})"
-    except ValueError:  # a real-time signal
-        return str(number)
-
-
-def _spawn(files: list[int]) -> subprocess.Popen[bytes]:
-    """Start a child in a session of its own: Ctrl-C does not reach it, and all it starts ends with it."""
-    path = json.dumps([*map(str, sys.path)])
-    module = f"{__package__}.child"
-    # Without standard error, its number may belong to any file.
-    messages = subprocess.DEVNULL if sys.__stderr__ is None else 2
-    return subprocess.Popen(  # noqa: S603 - a list of arguments, no shell
-        [sys.executable, "-c", _BOOT, path, module, *map(str, files)],
-        stdin=subprocess.DEVNULL,
-        stdout=messages,  # standard output may be carrying sound
-        stderr=messages,
-        pass_fds=files,
-        start_new_session=True,
-    )
-
-
 def _end(process: subprocess.Popen[bytes], files: ExitStack, owner: int) -> None:
     if os.getpid() != owner:  # a fork of the host has a copy of this, not a child
         return
     with files:
-        if process.returncode is None:
-            with suppress(ProcessLookupError, PermissionError):
-                os.killpg(process.pid, signal.SIGKILL)
-            with suppress(subprocess.TimeoutExpired):  # a driver may hold on to it
-                process.wait(_PATIENCE)
+        end_group(process)
