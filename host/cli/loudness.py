@@ -11,7 +11,7 @@ import click
 from ..contract.errors import MediaError
 
 if TYPE_CHECKING:
-    from ..media.source import Source
+    from ..measures.file_loudness import FileLoudness
 
 __all__ = ["command"]
 
@@ -32,80 +32,45 @@ def command(files: tuple[str, ...], track: int | None, as_json: bool) -> int:
     Integrated loudness, loudness range, the largest momentary (0.4 s) and short-term (3 s) loudness, true
     peak between samples, peak at samples. A file that cannot be measured is named, and the others are shown.
     """
+    from ..measures.file_loudness import measure_file
     from ..media.open_input import InputForm
     from .eval_table import cell, columns
 
     found, failed = [], []
     for file in files:
         try:
-            found.append(_measure(file, InputForm(track=track)))
+            found.append(measure_file(file, InputForm(track=track)))
         except MediaError as error:
             failed.append(str(error))
     if as_json:
         click.echo(json.dumps({"files": [_plain(one) for one in found], "errors": failed}))
     elif found:
         rows = [
-            [one["path"], *(cell(one[name], 1) for name in _FIGURES), f"{one['seconds']:.3f}"]
+            [one.path, *(cell(getattr(one, name), 1) for name in _FIGURES), f"{one.seconds:.3f}"]
             for one in found
         ]
         for line in columns([*_HEAD, *rows]):
             click.echo(line)
     for one in found:
-        for warning in one["warnings"]:
+        for warning in one.warnings:
             click.echo(f"warning: {warning}", err=True)
     for line in failed:
         click.echo(f"unbraid: {line}", err=True)
     return 1 if failed else 0
 
 
-def _measure(file: str, form: Any) -> dict[str, Any]:
-    from ..media.open_input import open_input
-
-    source = open_input(file, form)
-    try:
-        return _read(source)
-    finally:
-        source.close()
-
-
-def _read(source: Source) -> dict[str, Any]:
-    import numpy as np
-
-    from ...kernels.errors import KernelError
-    from ...kernels.loudness import LoudnessMeter
-    from ...kernels.pcm import first_non_finite
-
-    try:
-        meter = LoudnessMeter(source.layout.roles, source.rate)
-    except KernelError as error:
-        raise MediaError(f"{source.name}: its loudness cannot be measured: {error}") from None
-    block, length, wrong = np.empty((source.layout.channels, 16384), np.float32), 0, 0
-    while count := source.read(block):
-        piece = np.ascontiguousarray(block[:, :count])
-        if first_non_finite(piece) >= 0:
-            wrong += int((~np.isfinite(piece)).sum())
-        meter.push(piece)
-        length += count
-    warnings = list(source.warnings)
-    if wrong:
-        warnings.append(f"{source.name}: {wrong} samples are not finite numbers; they count as silence")
-    if source.layout.roles[0].isdecimal():
-        count = source.layout.channels
-        warnings.append(f"{source.name}: its {count} channels have no names; each counts like a front one")
-    return {
-        "path": source.name,
-        "rate": source.rate,
-        "layout": str(source.layout),
-        "length": length,
-        "seconds": length / source.rate,
-        **{name: getattr(meter, name) for name in _FIGURES},
-        "warnings": warnings,
-    }
-
-
-def _plain(found: dict[str, Any]) -> dict[str, Any]:
+def _plain(found: FileLoudness) -> dict[str, Any]:
     """Return it as JSON can hold it: the level of silence is the text "-inf"."""
+    values = {
+        "path": found.path,
+        "rate": found.rate,
+        "layout": found.layout,
+        "length": found.length,
+        "seconds": found.seconds,
+        **{name: getattr(found, name) for name in _FIGURES},
+        "warnings": list(found.warnings),
+    }
     return {
         key: ("-inf" if value < 0 else "inf") if isinstance(value, float) and math.isinf(value) else value
-        for key, value in found.items()
+        for key, value in values.items()
     }
