@@ -246,23 +246,15 @@ def _place(graph: Graph, text: str, registry: Registry) -> None:
     """Apply ``NODE=DEVICE``, or ``DEVICE`` to every node whose plugin runs there.
 
     Raises:
-        click.UsageError: no node's plugin runs there.
-        GraphError: there is no such node.
+        GraphError: no node's plugin runs there, or there is no such node.
     """
+    from ..engine.request import place_nodes
+
     node, _, device = text.rpartition("=")
     if node:
         graph.place(node, device)
-        return
-    cards = registry.cards
-    able = [
-        entry.name
-        for entry in graph.document().nodes.values()
-        if entry.use in cards and device in cards[entry.use].devices
-    ]
-    if not able:
-        raise click.UsageError(f"--device {device}: no node of this graph runs there")
-    for name in able:
-        graph.place(name, device)
+    else:
+        place_nodes(graph, device, registry)
 
 
 def _inputs(graph: Graph, first: str | None, named: tuple[str, ...], stems: dict[str, str]) -> dict[str, str]:

@@ -8,15 +8,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..contract.errors import GraphError, Place, Problem, UnbraidError
+from ..contract.params import convert
 from ..graph.graph import Graph
 from .executor import Executor
 from .plan import Settings, build_plan
 
 if TYPE_CHECKING:
+    from ..contract.card import PluginCard
     from ..graph.check import CheckedGraph
+    from ..graph.document import NodeEntry
     from ..registry import Registry
 
-__all__ = ["inputs_by_name", "load_graph", "ready"]
+__all__ = ["inputs_by_name", "load_graph", "place_nodes", "ready"]
 
 
 def load_graph(graph: Graph | str | Path, registry: Registry) -> Graph:
@@ -48,6 +51,33 @@ def inputs_by_name(graph: Graph, inputs: Any) -> dict[str, Any]:
         problem = Problem(place, f"the input {', '.join(missing)} is not given", "pass --input NAME=FILE")
         raise GraphError([problem])
     return {name: given[name] for name in [*names, *(name for name in given if name not in names)]}
+
+
+def place_nodes(graph: Graph, device: str, registry: Registry) -> None:
+    """Let every node run on a device whose plugin can.
+
+    Raises:
+        GraphError: none can.
+    """
+    able = [
+        entry.name
+        for entry in graph.document().nodes.values()
+        if entry.use in registry.cards and device in _devices(registry.cards[entry.use], entry)
+    ]
+    if not able:
+        place = Place(graph.source, None, "nodes")
+        problem = Problem(place, f"device {device}: no node of this graph runs there", "leave it out")
+        raise GraphError([problem])
+    for name in able:
+        graph.place(name, device)
+
+
+def _devices(card: PluginCard, entry: NodeEntry) -> tuple[str, ...]:
+    """Return where a node can run; where its parameters cannot be, the check of the graph will tell."""
+    try:
+        return card.devices_of(convert(card.params, entry.params))
+    except UnbraidError:
+        return card.devices
 
 
 def ready(checked: CheckedGraph, registry: Registry, settings: Settings) -> Executor:

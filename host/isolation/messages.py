@@ -35,6 +35,7 @@ __all__ = [
     "Found",
     "Start",
     "failed",
+    "framed",
     "pack_answer",
     "pack_request",
     "receive",
@@ -123,10 +124,15 @@ def failed(error: BaseException) -> Failed:
     return Failed(text.removeprefix(f"{kind}: ")[:_TEXT], kind[:200], False, trace)  # noqa: FBT003
 
 
+def framed(data: bytes) -> bytes:
+    """Return a message with its length before it, as `receive` takes it."""
+    return _HEAD.pack(len(data)) + data
+
+
 def pack_request(call: str, argument: Any) -> bytes:
     """Return a request as bytes for the child."""
     data = pickle.dumps((call, argument), pickle.HIGHEST_PROTOCOL)
-    return _HEAD.pack(len(data)) + data
+    return framed(data)
 
 
 def unpack_request(data: bytes) -> tuple[str, Any]:
@@ -141,7 +147,7 @@ def pack_answer(answer: Answer) -> bytes:
     if len(data) > _MOST:
         error = PluginError(f"it gave {len(data)} bytes of findings, more than {_MOST}")
         data = _ENCODER.encode(failed(error))
-    return _HEAD.pack(len(data)) + data
+    return framed(data)
 
 
 def unpack_answer(data: bytes) -> Answer:

@@ -13,7 +13,7 @@ from ..contract.errors import MediaError
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["AtomicFile", "why_not"]
+__all__ = ["AtomicFile", "rename_to_free_name", "sync", "why_not"]
 
 
 class AtomicFile:
@@ -50,7 +50,7 @@ class AtomicFile:
             MediaError: it does not.
         """
         try:
-            _sync(self.partial)
+            sync(self.partial)
         except OSError as error:
             raise MediaError(f"{self.path}: cannot be completed: {why_not(self.path, error)}") from None
 
@@ -65,10 +65,10 @@ class AtomicFile:
                 self._keep_old()
                 self.partial.replace(self.path)
             else:
-                _rename_to_free_name(self.partial, self.path)
+                rename_to_free_name(self.partial, self.path)
             self._named = True
             with contextlib.suppress(PermissionError):  # a drop folder, which may be written but not read
-                _sync(self.path.parent)
+                sync(self.path.parent)
         except FileExistsError:
             raise MediaError(f"{self.path}: appeared while rendering; it was left as it is") from None
         except OSError as error:
@@ -121,8 +121,13 @@ def _taken(path: Path) -> bool:
     return True
 
 
-def _rename_to_free_name(source: Path, target: Path) -> None:
-    """Rename, but never over a file: a hard link fails where the name exists, a rename does not."""
+def rename_to_free_name(source: Path, target: Path) -> None:
+    """Rename, but never over a file: a hard link fails where the name exists, a rename does not.
+
+    Raises:
+        FileExistsError: it does.
+        OSError: it cannot be renamed.
+    """
     try:
         os.link(source, target)
     except FileExistsError:
@@ -136,7 +141,12 @@ def _rename_to_free_name(source: Path, target: Path) -> None:
             source.unlink()
 
 
-def _sync(path: Path) -> None:
+def sync(path: Path) -> None:
+    """Wait until the disk holds a file, or the names in a folder.
+
+    Raises:
+        OSError: it does not.
+    """
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

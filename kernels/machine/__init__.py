@@ -6,7 +6,7 @@ cache loads them through llvmlite and never imports numba.
 
 from __future__ import annotations
 
-from .cache import cache_folder
+from .cache import cache_folder, sources_hash
 from .kernel import CompileReport, Kernel, compilations, fixed_kernels
 from .memory import address_of, aligned, pointer_to, row_addresses
 
@@ -20,4 +20,5 @@ __all__ = [
     "fixed_kernels",
     "pointer_to",
     "row_addresses",
+    "sources_hash",
 ]

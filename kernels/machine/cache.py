@@ -20,7 +20,7 @@ from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
-__all__ = ["cache_folder", "load_object", "store_object"]
+__all__ = ["cache_folder", "load_object", "sources_hash", "store_object"]
 
 _DIGEST = 32  # bytes of SHA-256
 #: Environment variables that change what numba compiles.
@@ -65,6 +65,11 @@ def _sources_hash() -> str:
 
 #: Taken at import, so that a process whose sources are edited later does not mistake old code for new.
 _SOURCES = _sources_hash()
+
+
+def sources_hash() -> str:
+    """Return a hash of what makes kernels, as it was when this process began; "" in a frozen program."""
+    return _SOURCES
 
 
 @cache

@@ -1,0 +1,1 @@
+"""Many renders unattended: a manifest, a ledger, workers here or on a cluster, and what came of them."""

@@ -1,0 +1,257 @@
+"""One attempt at a job, in a worker's process: hash, render, measure; nothing is named outside of staging."""
+
+from __future__ import annotations
+
+import os
+import resource
+import time
+import traceback
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..contract.errors import MediaError, UnbraidError, one_line
+from ..engine.options import RenderOptions
+from ..engine.render import render
+from ..models.hashes import sha256_of
+from ..registry import Registry
+from .job import FILM
+from .recipe import graph_of, identity_of, machine, recipe_of
+from .task import Done, Failed, Heard, Output, Progress, Seen, Unchanged, state_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ..engine.options import OutputReport, RenderReport
+    from ..graph.graph import Graph
+    from .job import Job
+    from .task import Outcome, Task
+
+__all__ = ["Bench"]
+
+_TRACE = 16_000  # characters
+_PAUSE = 0.2  # seconds between two words on how far a job is
+#: Formats whose file is named after them; all else is WAV.
+_SUFFIXES = ("flac", "s16le", "s24le", "s32le", "f32le")
+
+
+class Bench:
+    """Does one task after another; plugins, graphs and models stay loaded.
+
+    Args:
+        registry: plugins to use; by default all that are installed.
+    """
+
+    def __init__(self, registry: Registry | None = None) -> None:
+        self._registry = registry or Registry.discover()
+
+    def perform(self, task: Task, told: Callable[[Progress], None] = lambda _: None) -> Outcome:
+        """Do a task; whatever goes wrong becomes an answer.
+
+        Args:
+            task: what to do.
+            told: called now and then with how far it is.
+        """
+        attempt = _Attempt(task, self._registry, told)
+        began = time.perf_counter()
+        _forget_peak()
+        try:
+            return attempt.outcome()
+        except UnbraidError as error:
+            trace = "".join(traceback.format_exception(error.__cause__)) if error.__cause__ else ""
+            kind, text = type(error).__name__, str(error)
+        except (Exception, SystemExit, KeyboardInterrupt) as error:  # noqa: BLE001 - a stranger's code can raise anything
+            trace = "".join(traceback.format_exception(error))
+            kind, text = type(error).__name__, f"{one_line(error)}; the trace says where"
+        return Failed(
+            kind=kind,
+            message=text,
+            trace=trace[-_TRACE:],
+            inputs=tuple(attempt.seen),
+            recipe=attempt.recipe,
+            seconds=time.perf_counter() - began,
+            memory=_peak(),
+        )
+
+
+class _Attempt:
+    """What is known of one attempt so far."""
+
+    def __init__(self, task: Task, registry: Registry, told: Callable[[Progress], None]) -> None:
+        self.task, self.registry, self.told = task, registry, told
+        self.seen: list[Seen] = []
+        self.recipe = ""
+        self._next = 0.0
+
+    def outcome(self) -> Outcome:
+        """Return Done or Unchanged.
+
+        Raises:
+            UnbraidError: it cannot be done.
+            Exception: from a plugin.
+        """
+        began, job = (time.perf_counter(), time.process_time()), self.task.job
+        self._see(job)
+        graph = graph_of(job, self.registry)
+        self.recipe = recipe_of(job, graph, self.registry)
+        here = machine()
+        identity = identity_of(self.recipe, here, {seen.name: seen.sha256 for seen in self.seen})
+        if identity == self.task.expected:
+            return Unchanged(identity=identity, recipe=self.recipe, inputs=tuple(self.seen))
+        names = {name: self._room(name) for name in graph.document().outputs}
+        report = self._render(graph, names)
+        self._unchanged()
+        outputs = [self._output(each) for each in report.outputs]
+        warnings = list(report.warnings)
+        if job.film:
+            outputs.append(self._film(report, warnings))
+        return Done(
+            identity=identity,
+            recipe=self.recipe,
+            machine=here,
+            inputs=tuple(self.seen),
+            outputs=tuple(outputs),
+            programme=report.programme,
+            seconds=time.perf_counter() - began[0],
+            cpu=time.process_time() - began[1],
+            memory=_peak(),
+            findings={node: dict(found) for node, found in report.findings.items()},
+            warnings=tuple(warnings),
+        )
+
+    def _see(self, job: Job) -> None:
+        """Hash what the job reads, where it is not known already."""
+        known = {(seen.path, seen.state): seen.sha256 for seen in self.task.known}
+        for name, path in job.paths().items():
+            state = state_of(path)
+            sha256 = known.get((path, state))
+            if sha256 is None:
+                try:
+                    sha256 = sha256_of(Path(path))
+                except OSError as error:
+                    raise MediaError(f"{path}: cannot be read: {error.strerror}") from None
+            self.seen.append(Seen(name, path, state, sha256))
+
+    def _unchanged(self) -> None:
+        for seen in self.seen:
+            if state_of(seen.path) != seen.state:
+                raise MediaError(
+                    f"{seen.path}: changed while it was read; run the batch again when it is whole"
+                )
+
+    def _suffix(self) -> str:
+        form = self.task.job.options.get("form", "wav")
+        return form if form in _SUFFIXES else "wav"
+
+    def _room(self, name: str) -> str:
+        """Return where an output is made; its place must be free, or the job's own."""
+        suffix = self._suffix()
+        self._free(self.task.job.path(name, suffix))
+        return str(Path(self.task.staging) / f"{name}.{suffix}")
+
+    def _free(self, path: str) -> None:
+        place = Path(self.task.folder) / path
+        if not self.task.overwrite and path not in self.task.own and os.path.lexists(place):
+            raise MediaError(
+                f"{place}: exists already, and is not this batch's; move it, or pass --overwrite"
+            )
+
+    def _render(self, graph: Graph, names: dict[str, str]) -> RenderReport:
+        job = self.task.job
+        inputs: dict[str, str] = {**job.inputs, **job.stems}
+        if "" in inputs:
+            inputs[next(iter(graph.document().inputs))] = inputs.pop("")
+        Path(self.task.staging).mkdir(parents=True, exist_ok=True)
+        options = RenderOptions(**job.options, overwrite=True)
+        return render(
+            graph, inputs, to=names, options=options, registry=self.registry, progress=self._progress
+        )
+
+    def _progress(self, done: int, total: int) -> None:
+        now = time.monotonic()
+        if now >= self._next:
+            self._next = now + _PAUSE
+            self.told(Progress(done, total))
+
+    def _output(self, made: OutputReport) -> Output:
+        job = self.task.job
+        heard, verdict = (None, "") if not job.target else _judged(made.path, job.target)
+        return Output(
+            name=made.name,
+            staged=made.path.name,
+            path=job.path(made.name, self._suffix()),
+            sha256=_hash(made.path),
+            bytes=made.path.stat().st_size,
+            form=made.form,
+            rate=made.rate,
+            layout=made.layout,
+            length=made.length,
+            subtype=made.subtype,
+            clipped=made.clipped,
+            heard=heard,
+            verdict=verdict,
+        )
+
+    def _film(self, report: RenderReport, warnings: list[str]) -> Output:
+        """Put an output into a copy of the film."""
+        from ..media.film.remux import remux
+
+        job = self.task.job
+        track = job.track or report.outputs[0].name
+        sound = next((each for each in report.outputs if each.name == track), None)
+        if sound is None:
+            raise MediaError(f"{job.film}: the graph has no output {track!r} to put into it")
+        suffix = Path(job.film).suffix.lstrip(".")
+        self._free(job.path(FILM, suffix))
+        out = Path(self.task.staging) / f"{FILM}.{suffix}"
+        made = remux(job.film, sound.path, out, overwrite=True)
+        self._unchanged()
+        warnings += made.warnings
+        return Output(
+            name=FILM,
+            staged=out.name,
+            path=job.path(FILM, suffix),
+            sha256=_hash(out),
+            bytes=out.stat().st_size,
+            form=suffix.upper(),
+            rate=sound.rate,
+            layout=sound.layout,
+            length=sound.length,
+            subtype=made.codec,
+        )
+
+
+def _judged(path: Path, target: str) -> tuple[Heard, str]:
+    """Measure an output, and hold it against its target."""
+    from ..measures.delivery import delivery
+    from ..measures.file_loudness import measure_file
+
+    wanted, found = delivery(target), measure_file(path)
+    heard = Heard(_finite(found.integrated), _finite(found.range), _finite(found.true_peak))
+    return heard, wanted.verdict(found.integrated, found.true_peak, found.maximum_short_term)
+
+
+def _finite(value: float) -> float | None:
+    return value if abs(value) < float("inf") else None
+
+
+def _hash(path: Path) -> str:
+    try:
+        return sha256_of(path)
+    except OSError as error:
+        raise MediaError(f"{path}: cannot be read again: {error.strerror}") from None
+
+
+def _forget_peak() -> None:
+    """Let the kernel count the most memory afresh, where it can."""
+    with suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
+
+
+def _peak() -> int:
+    """Return the most bytes held since then."""
+    with suppress(OSError, ValueError, IndexError), Path("/proc/self/status").open("rb") as file:
+        for line in file:
+            if line.startswith(b"VmHWM:"):
+                return int(line.split()[1]) << 10
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10
