@@ -7,7 +7,7 @@ import json
 import os
 import sqlite3
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -187,6 +187,11 @@ class Ledger:
 
     # Looking
 
+    def ask(self, sql: str, values: Sequence[Any] = ()) -> Iterator[tuple[Any, ...]]:
+        """Iterate over what a query finds, as it is read."""
+        with self._told():
+            yield from self._base.execute(sql, values)
+
     def rows(self, *states: str, everything: bool = False) -> Iterator[Row]:
         """Iterate over the run's jobs in these states (all by default), in the order of their turns.
 
@@ -196,9 +201,8 @@ class Ledger:
         """
         where, values = self._where(states, everything=everything)
         sql = f"SELECT {_FIELDS} FROM job{where} ORDER BY crashes, priority DESC, id"  # noqa: S608 - ours
-        with self._told():
-            for found in self._base.execute(sql, values):
-                yield _row(found)
+        for found in self.ask(sql, values):
+            yield _row(found)
 
     def _where(self, states: Sequence[str], *, everything: bool) -> tuple[str, list[Any]]:
         parts, values = [], list[Any]()
@@ -218,20 +222,24 @@ class Ledger:
             raise LedgerError(f"{self._path}: has no job {number}")
         return _row(found)
 
+    def several(self, numbers: Sequence[int]) -> list[Row]:
+        """Return some jobs, of which there may be 30,000, in the order of their numbers."""
+        marks = ",".join("?" * len(numbers))
+        sql = f"SELECT {_FIELDS} FROM job WHERE id IN ({marks}) ORDER BY id"  # noqa: S608 - ours
+        return [_row(found) for found in self.ask(sql, numbers)]
+
     def turn(self, most: int) -> list[Row]:
         """Return the next jobs that wait, of the highest priority first; those that crashed come last."""
         sql = (
             f"SELECT {_FIELDS} FROM job WHERE state = 'waiting' AND run = ? "  # noqa: S608 - ours
             "ORDER BY crashes, priority DESC, id LIMIT ?"
         )
-        with self._told():
-            return [_row(found) for found in self._base.execute(sql, (self.run(), most))]
+        return [_row(found) for found in self.ask(sql, (self.run(), most))]
 
     def counts(self) -> dict[str, int]:
         """Return how many of the run's jobs are in each state."""
         sql = "SELECT state, count(*) FROM job WHERE run = ? GROUP BY state"
-        with self._told():
-            found = dict(self._base.execute(sql, (self.run(),)))
+        found = dict(self.ask(sql, (self.run(),)))
         return {state: found.get(state, 0) for state in STATES}
 
     def sums(self) -> dict[str, float]:
@@ -244,24 +252,21 @@ class Ledger:
     def inputs(self, number: int) -> tuple[Seen, ...]:
         """Return a job's inputs as they were last read."""
         sql = "SELECT name, path, state, sha256 FROM input WHERE job = ?"
-        with self._told():
-            return tuple(
-                Seen(name, path, tuple(json.loads(state)), sha256)
-                for name, path, state, sha256 in self._base.execute(sql, (number,))
-            )
+        return tuple(
+            Seen(name, path, tuple(json.loads(state)), sha256)
+            for name, path, state, sha256 in self.ask(sql, (number,))
+        )
 
     def outputs(self, number: int) -> tuple[Output, ...]:
         """Return a job's outputs."""
         sql = "SELECT data FROM output WHERE job = ? ORDER BY name"
-        with self._told():
-            return tuple(_OUTPUTS.decode(data) for (data,) in self._base.execute(sql, (number,)))
+        return tuple(_OUTPUTS.decode(data) for (data,) in self.ask(sql, (number,)))
 
     def attempts(self, number: int) -> list[dict[str, Any]]:
         """Return how a job's attempts ended, in order."""
         names = ("number", "ended", "outcome", "reason", "seconds", "worker")
         sql = f"SELECT {', '.join(names)} FROM attempt WHERE job = ? ORDER BY number"  # noqa: S608 - ours
-        with self._told():
-            return [dict(zip(names, found, strict=True)) for found in self._base.execute(sql, (number,))]
+        return [dict(zip(names, found, strict=True)) for found in self.ask(sql, (number,))]
 
     def owner(self, path: str) -> int | None:
         """Return the job whose output has this path below the batch's folder."""
@@ -405,7 +410,7 @@ def open_ledger(folder: Path) -> Iterator[Ledger]:
         ) from None
     try:
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _lock(descriptor)
         except BlockingIOError:
             raise LedgerError(f"{folder}: another batch is at work there; wait for it") from None
         except OSError as error:
@@ -417,6 +422,15 @@ def open_ledger(folder: Path) -> Iterator[Ledger]:
             ledger.close()
     finally:
         os.close(descriptor)
+
+
+def _lock(descriptor: int) -> None:
+    """Take the lock; whoever only looks at whether a batch is at work holds it for a moment."""
+    for _ in range(5):
+        with suppress(BlockingIOError):
+            return fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        time.sleep(0.02)
+    return fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 @contextmanager
