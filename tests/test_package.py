@@ -272,6 +272,7 @@ LAYERS = {
         "unbraid.kernels",
     },
     "unbraid.host.jobs": {
+        "unbraid.host.adm",
         "unbraid.host.contract",
         "unbraid.host.engine",
         "unbraid.host.graph",

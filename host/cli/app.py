@@ -28,6 +28,7 @@ __all__ = ["main"]
 
 _COMMANDS = {
     "adm": "Show, check or render a file with ADM: beds and objects.",
+    "batch": "Render every job of a manifest, and go on after any end.",
     "demo": "Make a short scene, render it, and say what was done.",
     "doctor": "Show versions, devices, and plugins that failed to load.",
     "eval": "Measure estimates against references.",

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..contract.errors import GraphError, Place, Problem
+from .interrupt import cancel_on_interrupt
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -185,7 +186,7 @@ def command(
         paths = _inputs(loaded, input_file, inputs, named_stems)
         if not as_json:
             _tell_of_first_time()
-        cancelled = stack.enter_context(_cancel_on_interrupt())
+        cancelled = stack.enter_context(cancel_on_interrupt())
         progress = stack.enter_context(_progress(quiet=as_json))
         report = render(
             loaded,
@@ -299,27 +300,6 @@ def _kept_clean() -> Iterator[int]:
     finally:
         os.dup2(own, 1)
         os.close(own)
-
-
-@contextmanager
-def _cancel_on_interrupt() -> Iterator[Callable[[], bool]]:
-    """The first Ctrl-C ends the render cleanly after the present block; the second at once."""
-    asked = False
-
-    def ask(*_: object) -> None:
-        nonlocal asked
-        if asked:
-            raise KeyboardInterrupt
-        asked = True
-
-    handlers = {
-        number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    }
-    try:
-        yield lambda: asked
-    finally:
-        for number, handler in handlers.items():
-            signal.signal(number, handler)
 
 
 @contextmanager

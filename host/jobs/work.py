@@ -7,16 +7,17 @@ import resource
 import time
 import traceback
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..contract.errors import MediaError, UnbraidError, one_line
-from ..engine.options import RenderOptions
 from ..engine.render import render
 from ..models.hashes import sha256_of
 from ..registry import Registry
 from .job import FILM
 from .recipe import graph_of, identity_of, machine, recipe_of
+from .render_keys import render_options
 from .task import Done, Failed, Heard, Output, Progress, Seen, Unchanged, state_of
 
 if TYPE_CHECKING:
@@ -162,7 +163,7 @@ class _Attempt:
         if "" in inputs:
             inputs[next(iter(graph.document().inputs))] = inputs.pop("")
         Path(self.task.staging).mkdir(parents=True, exist_ok=True)
-        options = RenderOptions(**job.options, overwrite=True)
+        options = replace(render_options(job.options), overwrite=True)
         return render(
             graph, inputs, to=names, options=options, registry=self.registry, progress=self._progress
         )
@@ -175,7 +176,7 @@ class _Attempt:
 
     def _output(self, made: OutputReport) -> Output:
         job = self.task.job
-        heard, verdict = (None, "") if not job.target else _judged(made.path, job.target)
+        heard, verdict = (None, "") if not job.target else _judged(made, job.target)
         return Output(
             name=made.name,
             staged=made.path.name,
@@ -221,14 +222,24 @@ class _Attempt:
         )
 
 
-def _judged(path: Path, target: str) -> tuple[Heard, str]:
-    """Measure an output, and hold it against its target."""
+def _judged(made: OutputReport, target: str) -> tuple[Heard, str]:
+    """Measure an output, and hold it against its target; a scene is measured as it sounds on 5.1."""
     from ..measures.delivery import delivery
+
+    wanted = delivery(target)
+    if made.layout.startswith("scene:"):
+        from ..adm.loudness import RENDER
+        from ..adm.reader import read_adm
+        from ..adm.show import measured
+
+        found = measured(read_adm(made.path), [RENDER])[RENDER]
+        heard = Heard(found.get("integratedLoudness"), found.get("loudnessRange"), found.get("maxTruePeak"))
+        return heard, wanted.verdict(heard.integrated, heard.true_peak, found.get("maxShortTerm"))
     from ..measures.file_loudness import measure_file
 
-    wanted, found = delivery(target), measure_file(path)
-    heard = Heard(_finite(found.integrated), _finite(found.range), _finite(found.true_peak))
-    return heard, wanted.verdict(found.integrated, found.true_peak, found.maximum_short_term)
+    file = measure_file(made.path)
+    heard = Heard(_finite(file.integrated), _finite(file.range), _finite(file.true_peak))
+    return heard, wanted.verdict(heard.integrated, heard.true_peak, _finite(file.maximum_short_term))
 
 
 def _finite(value: float) -> float | None:
