@@ -30,6 +30,7 @@ __all__ = ["Batch", "BatchError", "JobResult"]
 
 _PATIENCE = 0.25  # seconds between two looks at whether the batch is to end
 _COMMIT = 1.0  # seconds that words of no weight may stay uncommitted
+_GONE = 10  # losses of the machine below it that a job survives in one run
 _HASHES = 8192  # inputs whose hashes are remembered, for manifests that read one file often
 
 
@@ -292,6 +293,8 @@ class _Run:
         state = "failed"
         if lost.kind == "crash":
             state = "quarantined" if row.crashes + 1 >= self.batch.attempts else "waiting"
+        elif lost.kind == "gone":  # not the job's fault, unless it brings down one machine after another
+            state = "quarantined" if self.ledger.gone(row.id) + 1 >= _GONE else "waiting"
         seen = self.review.seen(row.job)
         self.ledger.lost(row.id, lost, state, worker, recipe=self.review.recipe(row.job), inputs=seen)
 

@@ -45,7 +45,7 @@ class Executor(Protocol):
     """Workers, each doing one task at a time; called from one thread.
 
     Attributes:
-        slots: how many tasks it does at once.
+        slots: how many tasks it does at once; more or fewer as machines come and go.
         one_machine: whether all are done by this machine's processor.
     """
 
@@ -57,9 +57,11 @@ class Executor(Protocol):
 
     def events(self, seconds: float) -> Sequence[Event]:
         """Return what has happened, after at most this time if that is nothing."""
+        ...
 
     def withdraw(self) -> list[int]:
         """Return the numbers of tasks that no worker took, and forget them."""
+        ...
 
     def close(self) -> None:
         """End all workers at once, whatever they do."""

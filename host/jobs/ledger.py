@@ -171,12 +171,17 @@ class Ledger:
             "DO UPDATE SET spec = excluded.spec, line = excluded.line, priority = excluded.priority, "
             "run = excluded.run"
         )
+
+        def rows() -> Iterator[tuple[Any, ...]]:
+            nonlocal count
+            for job in jobs:
+                count += 1
+                yield (job.place, _ENCODE(job), job.line, job.priority, run)
+
         self.note(run=str(run), began=str(time.time()))
         try:
-            for job in jobs:
-                with self._told():
-                    self._base.execute(sql, (job.place, _ENCODE(job), job.line, job.priority, run))
-                count += 1
+            with self._told():
+                self._base.executemany(sql, rows())
         except BaseException:
             with self._told():
                 self._base.execute("ROLLBACK")
@@ -267,6 +272,13 @@ class Ledger:
         names = ("number", "ended", "outcome", "reason", "seconds", "worker")
         sql = f"SELECT {', '.join(names)} FROM attempt WHERE job = ? ORDER BY number"  # noqa: S608 - ours
         return [dict(zip(names, found, strict=True)) for found in self.ask(sql, (number,))]
+
+    def gone(self, number: int) -> int:
+        """Return how often in this run a job's machine was lost below it."""
+        sql = "SELECT count(*) FROM attempt WHERE job = ? AND outcome = 'gone' AND ended >= ?"
+        values = (number, float(self.about().get("began", "0")))
+        with self._told():
+            return int(self._base.execute(sql, values).fetchone()[0])
 
     def owner(self, path: str) -> int | None:
         """Return the job whose output has this path below the batch's folder."""

@@ -33,7 +33,7 @@ _STALL = 60.0  # seconds for the rest of a message that began
 _LINES = 40
 _TRIES = 4
 #: What every library that has threads of its own reads when it is loaded.
-_THREADS = (
+_THREADS: tuple[str, ...] = (
     "UNBRAID_THREADS",
     "OMP_NUM_THREADS",
     "MKL_NUM_THREADS",

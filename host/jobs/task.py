@@ -182,7 +182,8 @@ class Lost(msgspec.Struct, tag=True, kw_only=True):
     """The worker came to no answer.
 
     Attributes:
-        kind: "crash", "hang", "memory", "cancelled", or "start" when no worker can be started at all.
+        kind: "crash", "hang", "memory", "cancelled", "gone" with the machine that it ran on, or "start" when
+            no worker can be started at all.
         message: how it ended, and the remedy.
         trace: the last lines that it printed.
         seconds: wall time.
