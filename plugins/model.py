@@ -100,6 +100,12 @@ def unbraid_describe_checkpoint(checkpoint: Checkpoint) -> ModelCard | None:
     return card_for(checkpoint)
 
 
+def _devices(params: ModelParams) -> tuple[str, ...]:
+    from .separators.architectures import devices_of
+
+    return devices_of(card_of(params)) if params.model else ("cpu", "cuda")
+
+
 @hookimpl
 def unbraid_cards() -> list[PluginCard]:
     """Return the model plugin."""
@@ -117,6 +123,7 @@ def unbraid_cards() -> list[PluginCard]:
             residual_for=_residual,
             rates_for=_rates,
             devices=("cpu", "cuda"),
+            devices_for=_devices,
             realtime=False,
         ),
     ]

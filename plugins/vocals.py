@@ -120,6 +120,12 @@ def _rates(params: VocalsParams) -> tuple[int, ...]:
     return (_USUAL_RATE if params.model == _USUAL else _card(params).rate,)
 
 
+def _devices(params: VocalsParams) -> tuple[str, ...]:
+    from .separators.architectures import devices_of
+
+    return ("cpu", "cuda") if params.model == _USUAL else devices_of(_card(params))
+
+
 @hookimpl
 def unbraid_cards() -> list[PluginCard]:
     """Return the vocals plugin."""
@@ -137,6 +143,7 @@ def unbraid_cards() -> list[PluginCard]:
             residual_for=_residuals,
             rates_for=_rates,
             devices=("cpu", "cuda"),
+            devices_for=_devices,
             realtime=False,
         ),
     ]

@@ -354,6 +354,8 @@ BAD_CARDS: list[tuple[dict[str, Any], str]] = [
     ({"params": Undecided}, "'mine': its parameters do not run bare: amount must not be 0"),
     ({"params": Crooked}, "'mine': its parameters do not run bare: "),
     ({"ports_for": lambda params: params.nothing}, "'mine': its ports_for failed: AttributeError"),
+    ({"devices_for": lambda _: ("cuda",)}, "devices_for gives ('cuda',), which must be some of ('cpu',)"),
+    ({"devices_for": lambda _: ()}, "devices_for gives (), which must be some of"),
 ]
 
 

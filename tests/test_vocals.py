@@ -372,6 +372,27 @@ def test_cuda_is_for_nodes_that_run_there_and_never_silently_the_cpu(
     assert (done.code, "no node of this graph runs there" in done.err) == (2, True)
 
 
+def test_a_model_without_a_network_runs_on_the_cpu_beside_others_on_cuda(
+    fake: Path, tmp_path: Path, unbraid: Unbraid, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("unbraid.host.engine.devices.cuda_devices", lambda: 1)
+    sf.write(tmp_path / "in.wav", noise(2, 9000).T, 48000)
+    (tmp_path / "g.yaml").write_text(
+        "unbraid: 1\nnodes:\n  sep: {use: vocals, from: mix, params: {model: two}}\n"
+        "  tones: {use: model, from: sep.accompaniment, params: {model: music-effects}}\n"
+        "outputs: {v: sep.vocals, m: tones.music}\n"
+    )
+    run = ("render", tmp_path / "g.yaml", tmp_path / "in.wav", "-o", tmp_path / "out", "--overwrite")
+    done = unbraid(*run, "--device", "cuda")
+    assert done.code == 0, done.err
+    done = unbraid(*run, "--device", "tones=cuda")
+    assert done.code == 2
+    assert "plugin 'model' does not run on 'cuda' with these parameters; it runs on cpu" in done.err
+    done = unbraid(*run, "--set", "sep.model=center", "--device", "cuda")
+    assert done.code == 2
+    assert "no node of this graph runs" in done.err
+
+
 PEAK = """
 import sys
 import numpy as np

@@ -61,6 +61,7 @@ class PluginCard:
         rates: sample rates in Hz it runs at; empty means any. The host resamples around it.
         rates_for: pure function from parameters to ``rates``; overrides them.
         devices: where it can run.
+        devices_for: pure function from parameters to ``devices``, of which it leaves some out.
         realtime: whether it can meet deadlines in a live graph.
         deterministic: whether equal input and seed give equal bits.
         passes: how often it must hear the whole programme before it can process it: 0 for most; see
@@ -84,6 +85,7 @@ class PluginCard:
     rates: tuple[int, ...] = ()
     rates_for: Callable[[Any], Sequence[int]] | None = None
     devices: tuple[str, ...] = ("cpu",)
+    devices_for: Callable[[Any], Sequence[str]] | None = None
     realtime: bool = True
     deterministic: bool = True
     passes: int = 0
@@ -111,6 +113,7 @@ class PluginCard:
         self.ports_of(bare)
         self.residuals_of(bare)
         self.rates_of(bare)
+        self.devices_of(bare)
         self.passes_of(bare)
 
     def _check_rates(self, rates: tuple[int, ...]) -> None:
@@ -204,6 +207,21 @@ class PluginCard:
                 f"plugin {self.id!r} has no inputs, so it must run at any rate: leave out rates"
             )
         return rates
+
+    def devices_of(self, params: Params) -> tuple[str, ...]:
+        """Return where it can run with these parameters.
+
+        Raises:
+            PluginError: the card's own ``devices_for`` failed or gave what cannot be.
+        """
+        if self.devices_for is None:
+            return self.devices
+        devices: tuple[str, ...] = self._asked("devices_for", lambda devices_for: tuple(devices_for(params)))
+        if not devices or not set(devices) <= set(self.devices):
+            raise PluginError(
+                f"plugin {self.id!r}: its devices_for gives {devices}, which must be some of {self.devices}"
+            )
+        return devices
 
     @property
     def hears(self) -> bool:

@@ -121,17 +121,19 @@ class _Checker:
             params = convert(card.params, node.params)
             ports, rate = card.ports_of(params), self.rate_of(card, params)
             card.residuals_of(params)
+            devices = card.devices_of(params)
         except ParamsError as error:
             self.params_faults(node.name, error)
             return
         except UnbraidError as error:
             self.problem((*path, "use"), str(error))
             return
-        if node.device not in card.devices:
+        if node.device not in devices:
+            so = " with these parameters" if node.device in card.devices else ""
             self.problem(
                 (*path, "device"),
-                f"plugin {card.id!r} does not run on {node.device!r}",
-                f"it runs on {' or '.join(card.devices)}",
+                f"plugin {card.id!r} does not run on {node.device!r}{so}",
+                f"it runs on {' or '.join(devices)}",
             )
         self.cards[node.name], self.params[node.name], self.ports[node.name] = card, params, ports
         self.rates[node.name] = rate

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from ...host.models import ModelCard
     from .separator import Architecture, Geometry
 
-__all__ = ["ARCHITECTURES", "architecture_of", "chosen_card", "grid_of"]
+__all__ = ["ARCHITECTURES", "architecture_of", "chosen_card", "devices_of", "grid_of"]
 
 #: Modules of this package by the name that cards use.
 ARCHITECTURES = {
@@ -30,6 +30,8 @@ ARCHITECTURES = {
     "tonal": "tonal",
     "torch-export": "exported_model",
 }
+#: Those that have no networks.
+_CLASSICAL = frozenset({"center", "tonal"})
 
 
 def architecture_of(card: ModelCard) -> Architecture:
@@ -42,6 +44,11 @@ def architecture_of(card: ModelCard) -> Architecture:
         message = f"unknown architecture {card.architecture!r}"
         raise card_fault(card, "architecture", message, nearest(card.architecture, ARCHITECTURES))
     return cast("Architecture", import_module(f".{ARCHITECTURES[card.architecture]}", __package__))
+
+
+def devices_of(card: ModelCard) -> tuple[str, ...]:
+    """Return where a model can run."""
+    return ("cpu",) if card.architecture in _CLASSICAL else ("cpu", "cuda")
 
 
 def grid_of(card: ModelCard) -> Geometry:
