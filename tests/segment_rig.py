@@ -140,5 +140,5 @@ def unbraid_cards() -> list[PluginCard]:
         _card("misnamed", Halves, ports=Ports((Port("in"),), (Port("more"), Port("most")))),
         _card("two-inputs", Identity, ports=two),
         _card("wrong", Wrong),
-        _card("toy", Toy, ports=Ports((Port("in"),), (Port("a"), Port("b")))),
+        _card("toy", Toy, ports=Ports((Port("in"),), (Port("a"), Port("b"))), devices=("cpu", "cuda")),
     ]

@@ -16,12 +16,11 @@ from hypothesis import strategies as st
 import segment_rig
 from unbraid.host import Graph, NodeError, RenderOptions, open_stream, process, render
 from unbraid.host.contract import Layout, PluginError, Spec
-from unbraid.host.contract.torch_segments import repeatable_convolutions
 from unbraid.host.registry import Registry
 from unbraid.kernels.crossfade import segment_window
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     import numpy.typing as npt
 
@@ -285,17 +284,115 @@ def test_what_a_network_gives_is_what_it_gives_by_hand(models: Registry) -> None
     np.testing.assert_allclose(done["a"][0], want, atol=1e-6)
 
 
-def test_on_cuda_convolutions_are_repeatable_and_in_all_of_float32() -> None:
+def switches() -> dict[str, Any]:
+    """Return what each of torch's switches says; some refuse to say anything where others contradict them."""
     import torch
 
-    with repeatable_convolutions():
-        cudnn = torch.backends.cudnn
-        assert (cudnn.enabled, cudnn.deterministic, cudnn.benchmark, cudnn.allow_tf32) == (
-            True,
-            True,
-            False,
-            False,
-        )
+    backends: Any = torch.backends
+    cudnn, matmul = backends.cudnn, backends.cuda.matmul
+    read: dict[str, Callable[[], Any]] = {
+        "products": torch.get_float32_matmul_precision,
+        "products in TF32": lambda: matmul.allow_tf32,
+        "cuDNN in TF32": lambda: cudnn.allow_tf32,
+        "cuDNN": lambda: (cudnn.enabled, cudnn.benchmark, cudnn.deterministic),
+    }
+    if hasattr(cudnn, "conv"):
+        read |= {
+            "all": lambda: backends.fp32_precision,
+            "each": lambda: [one.fp32_precision for one in (matmul, cudnn.conv, cudnn.rnn, cudnn)],
+            "products on the CPU": lambda: backends.mkldnn.matmul.fp32_precision,
+        }
+    found = {}
+    for name, call in read.items():
+        try:
+            found[name] = call()
+        except RuntimeError as error:
+            found[name] = type(error)
+    return found
+
+
+ALLOWED = {
+    "nothing": "",
+    "products, by name": "torch.set_float32_matmul_precision('high')",
+    "even less": "torch.set_float32_matmul_precision('medium')",
+    "products": "backends.cuda.matmul.allow_tf32 = True",
+    "none of cuDNN": "backends.cudnn.allow_tf32 = False",
+    "whatever is fastest": "backends.cudnn.benchmark = True; backends.cudnn.enabled = False",
+    "all": "backends.fp32_precision = 'tf32'",
+    "one and not another": (
+        "backends.cuda.matmul.fp32_precision = 'tf32'; backends.cudnn.conv.fp32_precision = 'ieee'"
+    ),
+    "CUDA's": "backends.cudnn.fp32_precision = 'tf32'",
+}
+SWITCHES = """
+import sys, threading, torch
+from test_segment_processor import switches
+from unbraid.host.contract.torch_switches import whole_float32
+
+backends, new = torch.backends, hasattr(torch.backends, "fp32_precision")
+if "fp32_precision" not in sys.argv[1] or new:
+    exec(sys.argv[1])
+before = switches()
+
+def check():
+    inside = switches()
+    assert inside["cuDNN"] == (True, False, True)
+    assert (inside["products in TF32"], inside["cuDNN in TF32"]) == (False, False)
+    assert not new or inside["each"][:3] == ["ieee"] * 3
+
+first, last = threading.Event(), threading.Event()
+
+def beside():
+    with whole_float32():
+        first.set()
+        last.wait(30)
+        check()
+
+other = threading.Thread(target=beside)
+with whole_float32():
+    check()
+    other.start()
+    first.wait(30)
+check()  # one still computes
+last.set()
+other.join()
+assert switches() == before, (switches(), before)
+"""
+
+
+@pytest.mark.parametrize("allowed", ALLOWED)
+def test_whatever_a_program_allows_cuda_computes_in_float32_and_the_program_has_its_switches_back(
+    allowed: str,
+) -> None:
+    """In a process of its own: the switches are the process's."""
+    command = [sys.executable, "-W", "error", "-c", SWITCHES, ALLOWED[allowed]]
+    subprocess.run(command, check=True, cwd=Path(__file__).parent)
+
+
+def test_a_torch_without_cuda_is_told_with_its_remedy(
+    models: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import torch
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr("unbraid.host.engine.devices.cuda_devices", lambda: 1)
+    graph = Graph()
+    graph.output("out", graph.node("model", "toy", graph.input("mix"), device="cuda")["a"])
+    said = r"node 'model' \(toy\): torch .* cannot use CUDA here: .* or write device: cpu"
+    with pytest.raises(PluginError, match=said):
+        process(graph, noise(1, 10), rate=48000, registry=models)
+
+
+def test_too_little_memory_is_told_with_its_remedy(models: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
+    import torch
+
+    def greedy(self: Any, batch: Any) -> Any:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 9 GiB. If reserved, set this")
+
+    monkeypatch.setattr(segment_rig.Toy, "infer", greedy)
+    said = r"Tried to allocate 9 GiB; take a shorter segment or a smaller batch, or device: cpu"
+    with pytest.raises(NodeError, match=said):
+        process(graph_of("toy", "a"), noise(1, 5000), rate=48000, registry=models)
 
 
 def test_torch_is_imported_when_a_network_is_prepared_and_not_before(models: Registry) -> None:

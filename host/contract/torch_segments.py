@@ -7,29 +7,31 @@ from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
 
 from ...kernels.threads import thread_count
+from .errors import PluginError
 from .params import Params
 from .segment_processor import SegmentProcessor
+from .torch_switches import whole_float32
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from contextlib import AbstractContextManager
 
     import numpy as np
     import numpy.typing as npt
 
     from .audio import Spec
 
-__all__ = ["TorchSegmentProcessor", "repeatable_convolutions", "run_network"]
+__all__ = ["TorchSegmentProcessor", "on_device", "run_network"]
 
 P = TypeVar("P", bound=Params)
+T = TypeVar("T")
 
 
 class TorchSegmentProcessor(SegmentProcessor[P]):
     """A `SegmentProcessor` whose model is a ``torch.nn.Module``.
 
     The author writes `network`, and `infer` where calling the network is not all. Both run without gradients,
-    in evaluation mode, on the device that the graph gives the node; convolutions on CUDA use deterministic
-    algorithms. torch is imported when a node is prepared, not before.
+    in evaluation mode, on the device that the graph gives the node; on CUDA the algorithms are deterministic,
+    and nothing is computed in TF32. torch is imported when a node is prepared, not before.
 
     Attributes:
         autocast: lets CUDA compute in this type where torch holds it safe (about 1e-3 off); None: float32
@@ -62,9 +64,13 @@ class TorchSegmentProcessor(SegmentProcessor[P]):
         return self.net(batch)
 
     def prepare(self, spec: Spec) -> None:
-        """Allocate the segments, build the network and bring it to the device."""
+        """Allocate the segments, build the network and bring it to the device.
+
+        Raises:
+            PluginError: torch cannot use the device.
+        """
         super().prepare(spec)
-        self.net = self.network().eval().to(spec.device)
+        self.net = on_device(self.network().eval(), spec.device)
 
     def separate(self, batch: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         """Run `infer` over one batch."""
@@ -74,6 +80,27 @@ class TorchSegmentProcessor(SegmentProcessor[P]):
         """Give back the segments and the network."""
         super().release()
         self.net = None
+
+
+def on_device(thing: T, device: str) -> T:
+    """Return a network or a tensor of torch on a device.
+
+    Args:
+        thing: a network is moved, a tensor copied where it is elsewhere.
+        device: "cpu" or "cuda".
+
+    Raises:
+        PluginError: torch has no CUDA, or the driver is none of its own.
+    """
+    import torch
+
+    if device == "cuda" and not torch.cuda.is_available():
+        raise PluginError(
+            f"torch {torch.__version__} cannot use CUDA here: install a build of it for your driver's CUDA "
+            "(see nvidia-smi), or write device: cpu"
+        )
+    moved: T = thing.to(device)  # type: ignore[attr-defined]
+    return moved
 
 
 def run_network(
@@ -91,6 +118,9 @@ def run_network(
         batch: of any shape; it is copied where the device is not the CPU.
         device: "cpu" or "cuda".
         autocast: lets CUDA compute in this type where torch holds it safe.
+
+    Raises:
+        PluginError: the device has too little memory.
     """
     import torch
 
@@ -98,11 +128,15 @@ def run_network(
         stack.enter_context(torch.inference_mode())
         stack.enter_context(_few_threads())
         if device == "cuda":
-            stack.enter_context(repeatable_convolutions())
+            stack.enter_context(whole_float32())
             if autocast is not None:
                 stack.enter_context(torch.autocast("cuda", getattr(torch, autocast)))
-        made = call(torch.from_numpy(batch).to(device))
-        array: npt.NDArray[np.float32] = made.to("cpu", torch.float32).numpy()
+        try:
+            made = call(torch.from_numpy(batch).to(device))
+            array: npt.NDArray[np.float32] = made.to("cpu", torch.float32).numpy()
+        except torch.OutOfMemoryError as error:
+            told = str(error).partition(". If reserved")[0]  # settings of torch's, for who writes programs
+            raise PluginError(f"{told}; take a shorter segment or a smaller batch, or device: cpu") from error
     return array
 
 
@@ -121,13 +155,3 @@ def _few_threads() -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
-
-
-def repeatable_convolutions() -> AbstractContextManager[None]:
-    """Return a context in which cuDNN gives the same bits every time, in all of float32."""
-    import torch
-
-    flags: AbstractContextManager[None] = torch.backends.cudnn.flags(
-        enabled=True, benchmark=False, deterministic=True, allow_tf32=False
-    )
-    return flags

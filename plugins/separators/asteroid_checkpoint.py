@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from ...host.contract.torch_segments import on_device
 from ...host.models import CheckpointError, Licence, ModelCard, ModelFile, Store, check_keys, load_network
 from .options import card_fault
 from .separator import Geometry
@@ -90,7 +91,7 @@ def load_asteroid(
         tensors = {name: torch.from_numpy(array) for name, array in weights[0].items()}
         floats = {name: each.float() if each.is_floating_point() else each for name, each in tensors.items()}
         net.load_state_dict(floats, assign=True)
-        return net.requires_grad_(requires_grad=False).eval().to(device)
+        return on_device(net.requires_grad_(requires_grad=False).eval(), device)
 
     return TorchSeparator(load_network(card, build, device, options, len(card.stems)), device)
 

@@ -119,8 +119,10 @@ class _CumulativeNorm(_Norm):
 
     def forward(self, x: Tensor) -> Tensor:
         # In float64: in float32 a mean of squares minus a squared mean loses what matters in a long segment.
-        sums = x.sum(1, keepdim=True, dtype=torch.float64).cumsum(-1)
-        squares = x.square().sum(1, keepdim=True, dtype=torch.float64).cumsum(-1)
+        each = [one.sum(1, keepdim=True, dtype=torch.float64) for one in (x, x.square())]
+        # Both at once: of a single row CUDA gives other bits each time.
+        both = torch.stack(each).cumsum(-1)
+        sums, squares = both[0], both[1]
         count = x.shape[1] * torch.arange(1, x.shape[-1] + 1, dtype=torch.float64, device=x.device)
         mean = sums / count
         deviation = (squares / count - mean.square() + _EPSILON).sqrt()

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from msgspec import Meta
 
+from ...host.contract.torch_segments import on_device
 from ...host.models import CheckpointError, Store, load_network, load_notes
 from .options import Options, card_fault, read_options
 from .separator import Geometry
@@ -78,7 +79,7 @@ def load(card: ModelCard, device: str) -> Separator:
     def build(card: ModelCard, weights: list[Weights]) -> Any:
         from torch.nn import ModuleList
 
-        return ModuleList(_network(card, i, one) for i, one in enumerate(weights)).to(device)
+        return on_device(ModuleList(_network(card, i, one) for i, one in enumerate(weights)), device)
 
     networks = load_network(card, build, device)
     for network, file in zip(networks, card.files, strict=True):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ...host.contract.torch_segments import on_device
 from ...host.models import CheckpointError
 from .exported_archive import DTYPES
 from .exported_operators import TRAINING, operator_of
@@ -55,6 +56,7 @@ class ExportedGraph:
     Raises:
         CheckpointError: the graph changes its weights, or uses an operator or a kind of argument that is not
             supported.
+        PluginError: torch cannot use the device.
 
     Attributes:
         given: name and sizes of each input; None where a size may vary.
@@ -104,7 +106,9 @@ class ExportedGraph:
             if kind == "user_input":
                 inputs.append(self._tensor_name(told["arg"]))
             elif kind in _HELD and told[_HELD[kind]] in exported.tensors:
-                self._weights[told["arg"]["name"]] = exported.tensors[told[_HELD[kind]]].to(self._device)
+                self._weights[told["arg"]["name"]] = on_device(
+                    exported.tensors[told[_HELD[kind]]], self._device
+                )
             else:
                 raise self._refuse(f"its input {told!r:.80} is no tensor of the archive", "export it again")
         for spec in exported.signature["output_specs"]:

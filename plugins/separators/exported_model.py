@@ -6,6 +6,7 @@ those that only compute are called; see `exported_operators`.
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING, Any
 
 from ...host.contract.torch_segments import run_network
@@ -75,7 +76,10 @@ def _build(card: ModelCard, path: Path, device: str) -> WaveformSeparator:
             made.extend(graph(sound))
             return made[0]
 
-        first = run_network(call, batch, device)
+        with warnings.catch_warnings():
+            # The weights of a recurrent network lie apart in an archive; CUDA joins them, and says so.
+            warnings.filterwarnings("ignore", "RNN module weights")
+            first = run_network(call, batch, device)
         return [first, *(one.float().cpu().numpy() for one in made[1:])]
 
     given, made = ([Tensor(*one) for one in tensors] for tensors in (graph.given, graph.made))

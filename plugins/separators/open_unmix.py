@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import numpy as np
 from msgspec import Meta
 
-from ...host.contract.torch_segments import run_network
+from ...host.contract.torch_segments import on_device, run_network
 from ...host.models import ModelCard, Weights, load_network
 from ...kernels.multichannel import multichannel_wiener
 from ...kernels.spectra import istft, stft
@@ -104,7 +104,7 @@ def load(card: ModelCard, device: str) -> Separator:
             )
             for one, file in zip(weights, card.files, strict=True)
         ]
-        return ModuleList(nets).to(device)
+        return on_device(ModuleList(nets), device)
 
     return _OpenUnmix(
         load_network(card, build, device, options.n_fft, card.rate, card.channels), options, device

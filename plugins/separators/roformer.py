@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import numpy as np
 from msgspec import Meta
 
+from ...host.contract.torch_segments import on_device
 from ...host.models import CheckpointError, check_keys, load_network
 from .options import Options, card_fault, read_options
 from .roformer_bands import mel_bands
@@ -129,8 +130,8 @@ def load(card: ModelCard, device: str) -> Separator:
         if any(".branch." in name for name in weights[0]):
             from .roformer_package import package_network
 
-            return package_network(card, options, weights[0], source).to(device)
-        return _network(card, options, weights[0], source).to(device)
+            return on_device(package_network(card, options, weights[0], source), device)
+        return on_device(_network(card, options, weights[0], source), device)
 
     return TorchSeparator(load_network(card, build, device, options, card.rate, card.channels), device)
 

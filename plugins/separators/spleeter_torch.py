@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
-from ...host.contract.torch_segments import run_network
+from ...host.contract.torch_segments import on_device, run_network
 from ...host.models import check_keys
 from .spleeter_shapes import DOWN, UP
 
@@ -76,6 +76,7 @@ def build_networks(card: ModelCard, weights: list[Weights], device: str) -> Netw
 
     Raises:
         CheckpointError: a file is not a Spleeter's.
+        PluginError: torch cannot use the device.
     """
     nets = []
     for file, given in zip(card.files, weights, strict=True):
@@ -84,5 +85,5 @@ def build_networks(card: ModelCard, weights: list[Weights], device: str) -> Netw
         check_keys(wanted, given, file.name, architecture="spleeter")
         tensors = {name: torch.from_numpy(given[name]) for name in wanted}
         net.load_state_dict(tensors, strict=False)
-        nets.append(net.eval().to(device))
+        nets.append(on_device(net.eval(), device))
     return Networks(nets, device)
