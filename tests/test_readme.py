@@ -141,6 +141,18 @@ def test_the_loudness_it_shows_is_reached_by_a_programme_and_by_stems(folder: Pa
     assert re.search(r"interview.dialogue.wav +-27.0 ", found)
 
 
+def test_the_scene_it_shows_in_python_is_a_file_that_flies(folder: Path) -> None:
+    code = next(block for block in fences("python") if "write_adm" in block)
+    here = Path.cwd()
+    os.chdir(folder)
+    try:
+        exec(code, {})  # noqa: S102 - the README's own
+    finally:
+        os.chdir(here)
+    assert unbraid("adm", "check", "garden.wav", cwd=folder).returncode == 0
+    assert "Bee" in unbraid("adm", "show", "garden.wav", cwd=folder).stdout
+
+
 def test_the_measuring_it_shows_runs_over_folders_and_arrays(folder: Path) -> None:
     for name in ("stems/talk", "mixes", "out"):
         (folder / name).mkdir(parents=True)
