@@ -144,8 +144,7 @@ class Ledger:
 
     def about(self) -> dict[str, str]:
         """Return what is known of the batch itself."""
-        with self._told():
-            return dict(self._base.execute("SELECT key, value FROM about"))
+        return dict(self.ask("SELECT key, value FROM about"))
 
     def note(self, **values: str) -> None:
         """Keep facts of the batch itself."""
@@ -221,11 +220,10 @@ class Ledger:
 
     def row(self, number: int) -> Row:
         """Return one job."""
-        with self._told():
-            found = self._base.execute(f"SELECT {_FIELDS} FROM job WHERE id = ?", (number,)).fetchone()  # noqa: S608
-        if found is None:
+        found = self.several([number])
+        if not found:
             raise LedgerError(f"{self._path}: has no job {number}")
-        return _row(found)
+        return found[0]
 
     def several(self, numbers: Sequence[int]) -> list[Row]:
         """Return some jobs, of which there may be 30,000, in the order of their numbers."""
@@ -243,16 +241,8 @@ class Ledger:
 
     def counts(self) -> dict[str, int]:
         """Return how many of the run's jobs are in each state."""
-        sql = "SELECT state, count(*) FROM job WHERE run = ? GROUP BY state"
-        found = dict(self.ask(sql, (self.run(),)))
+        found = dict(self.ask("SELECT state, count(*) FROM job WHERE run = ? GROUP BY state", (self.run(),)))
         return {state: found.get(state, 0) for state in STATES}
-
-    def sums(self) -> dict[str, float]:
-        """Return sums over the run's finished jobs: ``programme``, ``seconds`` and ``cpu``, in seconds."""
-        sql = "SELECT sum(programme), sum(seconds), sum(cpu) FROM job WHERE run = ? AND state = 'done'"
-        with self._told():
-            found = self._base.execute(sql, (self.run(),)).fetchone()
-        return dict(zip(("programme", "seconds", "cpu"), (value or 0.0 for value in found), strict=True))
 
     def inputs(self, number: int) -> tuple[Seen, ...]:
         """Return a job's inputs as they were last read."""
@@ -282,8 +272,7 @@ class Ledger:
 
     def owner(self, path: str) -> int | None:
         """Return the job whose output has this path below the batch's folder."""
-        with self._told():
-            found = self._base.execute("SELECT job FROM output WHERE path = ?", (path,)).fetchone()
+        found = next(self.ask("SELECT job FROM output WHERE path = ?", (path,)), None)
         return None if found is None else int(found[0])
 
     # Changing
@@ -396,8 +385,7 @@ class Ledger:
 
 
 def _row(found: Sequence[Any]) -> Row:
-    names = [name.strip() for name in _FIELDS.split(",")]
-    values = dict(zip(names, found, strict=True))
+    values = dict(zip(_FIELDS.split(", "), found, strict=True))
     del values["line"], values["priority"]
     values["job"] = _JOBS.decode(values.pop("spec"))
     values["findings"] = json.loads(values["findings"])
