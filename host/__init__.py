@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from .engine.render import render
     from .engine.stream import Stream, open_stream
     from .graph.graph import Graph
+    from .jobs.start import batch
     from .registry import Registry
 
 _HOME = {
@@ -26,6 +27,7 @@ _HOME = {
     "RenderReport": "engine.options",
     "Stream": "engine.stream",
     "UnbraidError": "contract.errors",
+    "batch": "jobs.start",
     "open_stream": "engine.stream",
     "process": "engine.arrays",
     "render": "engine.render",
@@ -42,6 +44,7 @@ __all__ = [
     "RenderReport",
     "Stream",
     "UnbraidError",
+    "batch",
     "open_stream",
     "process",
     "render",

@@ -174,11 +174,11 @@ def _progress() -> Iterator[_Shown]:
 def _tell(result: JobResult) -> None:
     """Print what a person should know of one job."""
     if result.state in ("failed", "quarantined", "retried"):
-        click.echo(f"{result.place}: {result.state}: {result.reason}", err=True)
+        click.echo(f"{result.label}: {result.state}: {result.reason}", err=True)
     for name, verdict in result.verdicts.items():
         click.echo(f"{result.outputs[name]}: {verdict}", err=True)
     for warning in result.warnings:
-        click.echo(f"warning: {result.place}: {warning}", err=True)
+        click.echo(f"warning: {result.label}: {warning}", err=True)
 
 
 def _sum_up(jobs: Batch, seconds: float, *, as_json: bool) -> None:
@@ -215,4 +215,64 @@ def retry(folder: str, places: tuple[str, ...], as_json: bool) -> int:
         click.echo(json.dumps({"waiting": found}))
     else:
         click.echo(f"{len(found)} jobs wait for another attempt; run the batch again")
+    return 0
+
+
+@command.command("status")
+@click.argument("folder", metavar="DIR")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
+def status(folder: str, as_json: bool) -> int:
+    """Show how far the batch in DIR is, and what failed; also while it is at work."""
+    from pathlib import Path
+
+    import msgspec
+
+    from ..jobs.status import as_text
+    from ..jobs.status import status as look
+
+    found = look(Path(folder))
+    click.echo(msgspec.json.encode(found).decode() if as_json else as_text(found))
+    return 0
+
+
+@command.command("report")
+@click.argument("folder", metavar="DIR")
+@click.option("--html", metavar="FILE", help="The page.  [default: DIR/report.html, if no --json is given]")
+@click.option("--json", "data", metavar="FILE", help="The same as data; - for standard output.")
+@click.option(
+    "--measure",
+    default="50",
+    show_default=True,
+    metavar="N|all",
+    help="Of how many outputs the loudness is measured that is not known yet.",
+)
+@click.option(
+    "--pictures",
+    type=click.IntRange(0),
+    default=500,
+    show_default=True,
+    metavar="N",
+    help="Most spectrograms.",
+)
+@click.option("--overwrite", is_flag=True, help="Replace files that are no earlier reports.")
+def report(
+    folder: str, html: str | None, data: str | None, measure: str, pictures: int, overwrite: bool
+) -> int:
+    """Write a page of every job in DIR, failures first, with figures and pictures; or the same as JSON."""
+    from pathlib import Path
+
+    from ..jobs.report import Wish, stream_json
+    from ..jobs.report import report as write
+
+    if measure != "all" and not measure.isdecimal():
+        raise click.UsageError(f"--measure {measure!r} is neither a number nor all")
+    count = None if measure == "all" else int(measure)
+    wish = Wish(measure=count, pictures=pictures, overwrite=overwrite)
+    if data == "-":
+        stream_json(Path(folder), sys.stdout, wish=wish)
+        return 0
+    page = Path(html) if html else None if data else Path(folder) / "report.html"
+    made = write(Path(folder), html=page, json=Path(data) if data else None, wish=wish)
+    for path in (*made.pages, *([Path(data)] if data else [])):
+        click.echo(str(path))
     return 0

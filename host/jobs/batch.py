@@ -13,6 +13,7 @@ import msgspec
 from ..contract.errors import MediaError, UnbraidError
 from ..registry import Registry
 from .executor import Ended
+from .job import label_of
 from .ledger import open_ledger
 from .placing import Placing
 from .review import Review
@@ -69,6 +70,11 @@ class JobResult:
     seconds: float = 0.0
     memory: int = 0
     warnings: tuple[str, ...] = ()
+
+    @property
+    def label(self) -> str:
+        """The place as people read it."""
+        return label_of(self.place)
 
     def as_data(self) -> dict[str, Any]:
         """Return it as plain data."""
@@ -272,7 +278,7 @@ class _Run:
             owner = self.ledger.owner(output.path)
             if owner is not None and owner != row.id:
                 other = self.ledger.row(owner).place
-                text = f"{output.path}: is the output of {other} too; give each a name of its own"
+                text = f"{output.path}: is the output of {label_of(other)} too; give each a name of its own"
                 return Failed(kind="MediaError", message=text, inputs=done.inputs, recipe=done.recipe)
         outputs = tuple(
             msgspec.structs.replace(output, replaces=self.batch.overwrite or output.path in own)

@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import msgspec
 
-__all__ = ["FILM", "OUTPUT", "SUFFIX", "Job"]
+__all__ = ["FILM", "OUTPUT", "SUFFIX", "Job", "label_of"]
 
 #: What stays open in a job's `Job.place` until its outputs are known.
 OUTPUT, SUFFIX = "{output}", "{ext}"
 
 #: The name of a job's film among what it reads, and of the film's copy among its outputs.
 FILM = "film"
+_OPEN = re.compile(r"[-._ ]*\{(?:output|ext)\}")
+
+
+def label_of(place: str) -> str:
+    """Return a job's place as people read it: without what is open.
+
+    Example:
+        >>> label_of("Reel 1/take3.{output}.{ext}")
+        'Reel 1/take3'
+    """
+    return _OPEN.sub("", place) or place
 
 
 class Job(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import shutil
 import sqlite3
 import time
 from contextlib import contextmanager, suppress
@@ -13,13 +14,14 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from .job import Job
 from .ledger_file import SCHEMA, VERSION, LedgerError, connect, why_not
+from .row import FIELDS, Row, row_of
 from .task import Output, Seen
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    from .job import Job
     from .task import Done, Failed, Lost, Unchanged
 
 __all__ = ["FOLDER", "STATES", "Ledger", "LedgerError", "Row", "open_ledger", "read_ledger"]
@@ -29,55 +31,6 @@ FOLDER = ".unbraid-batch"
 #: waiting: to be rendered; running: a worker has it; rendered: complete, its files on the way to their names;
 #: done; failed: it raised, hung or took too much; quarantined: its worker crashed too often.
 STATES = ("waiting", "running", "rendered", "done", "failed", "quarantined")
-_FIELDS = (
-    "id, place, spec, line, priority, state, attempts, crashes, identity, recipe, machine, kind, reason, "
-    "trace, ended, programme, seconds, cpu, memory, findings, warnings"
-)
-
-
-class Row(msgspec.Struct, kw_only=True):
-    """One job as the ledger has it.
-
-    Attributes:
-        id: its number.
-        place: see `Job.place`.
-        job: what the manifest says of it.
-        state: one of `STATES`.
-        attempts: how often a worker took it.
-        crashes: how often one died of it.
-        identity: hash of all that decided its outputs' bits; recipe and machine are parts of it.
-        kind: of the error, where it failed.
-        reason: what was wrong.
-        trace: for whoever mends it.
-        ended: when it last ended, in seconds since 1970.
-        programme: seconds of sound; None until it was done once.
-        seconds: wall time; cpu: processor time; memory: most bytes.
-        findings: what nodes found out.
-        warnings: one line each.
-    """
-
-    id: int
-    place: str
-    job: Job
-    state: str
-    attempts: int
-    crashes: int
-    identity: str
-    recipe: str
-    machine: str
-    kind: str
-    reason: str
-    trace: str
-    ended: float | None
-    programme: float | None
-    seconds: float | None
-    cpu: float | None
-    memory: int | None
-    findings: dict[str, dict[str, Any]]
-    warnings: list[str]
-
-
-_JOBS = msgspec.json.Decoder(Job)
 _OUTPUTS = msgspec.json.Decoder(Output)
 _ENCODE = msgspec.json.Encoder().encode
 
@@ -204,9 +157,9 @@ class Ledger:
             everything: also jobs of earlier runs that are not in the latest manifest.
         """
         where, values = self._where(states, everything=everything)
-        sql = f"SELECT {_FIELDS} FROM job{where} ORDER BY crashes, priority DESC, id"  # noqa: S608 - ours
+        sql = f"SELECT {FIELDS} FROM job{where} ORDER BY crashes, priority DESC, id"  # noqa: S608 - ours
         for found in self.ask(sql, values):
-            yield _row(found)
+            yield row_of(found)
 
     def _where(self, states: Sequence[str], *, everything: bool) -> tuple[str, list[Any]]:
         parts, values = [], list[Any]()
@@ -228,16 +181,16 @@ class Ledger:
     def several(self, numbers: Sequence[int]) -> list[Row]:
         """Return some jobs, of which there may be 30,000, in the order of their numbers."""
         marks = ",".join("?" * len(numbers))
-        sql = f"SELECT {_FIELDS} FROM job WHERE id IN ({marks}) ORDER BY id"  # noqa: S608 - ours
-        return [_row(found) for found in self.ask(sql, numbers)]
+        sql = f"SELECT {FIELDS} FROM job WHERE id IN ({marks}) ORDER BY id"  # noqa: S608 - ours
+        return [row_of(found) for found in self.ask(sql, numbers)]
 
     def turn(self, most: int) -> list[Row]:
         """Return the next jobs that wait, of the highest priority first; those that crashed come last."""
         sql = (
-            f"SELECT {_FIELDS} FROM job WHERE state = 'waiting' AND run = ? "  # noqa: S608 - ours
+            f"SELECT {FIELDS} FROM job WHERE state = 'waiting' AND run = ? "  # noqa: S608 - ours
             "ORDER BY crashes, priority DESC, id LIMIT ?"
         )
-        return [_row(found) for found in self.ask(sql, (self.run(), most))]
+        return [row_of(found) for found in self.ask(sql, (self.run(), most))]
 
     def counts(self) -> dict[str, int]:
         """Return how many of the run's jobs are in each state."""
@@ -384,23 +337,17 @@ class Ledger:
         )
 
 
-def _row(found: Sequence[Any]) -> Row:
-    values = dict(zip(_FIELDS.split(", "), found, strict=True))
-    del values["line"], values["priority"]
-    values["job"] = _JOBS.decode(values.pop("spec"))
-    values["findings"] = json.loads(values["findings"])
-    values["warnings"] = json.loads(values["warnings"])
-    return Row(**values)
-
-
 @contextmanager
 def open_ledger(folder: Path) -> Iterator[Ledger]:
     """Open the ledger of a batch's folder for writing, alone; folder and ledger are made when missing.
+
+    What was made goes again when no run could begin, because the manifest is wrong for instance.
 
     Raises:
         LedgerError: another batch writes there, or it cannot be made.
     """
     home = folder / FOLDER
+    made = [place for place in (folder, *folder.parents) if not place.exists()]
     try:
         home.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(home / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
@@ -416,12 +363,25 @@ def open_ledger(folder: Path) -> Iterator[Ledger]:
         except OSError as error:
             raise LedgerError(f"{home}: knows no locks: {error.strerror}; choose a local disk") from None
         ledger = Ledger(home / "ledger.sqlite", writable=True)
+        begun = True
         try:
             yield ledger
         finally:
+            with suppress(LedgerError):
+                begun = ledger.run() > 0
             ledger.close()
+            if not begun:
+                _unmake(home, made)
     finally:
         os.close(descriptor)
+
+
+def _unmake(home: Path, made: Sequence[Path]) -> None:
+    """Remove a ledger that no run began with, and the folders that were made for it."""
+    shutil.rmtree(home, ignore_errors=True)
+    with suppress(OSError):
+        for folder in made:
+            folder.rmdir()
 
 
 def _lock(descriptor: int) -> None:

@@ -39,7 +39,7 @@ CREATE TABLE job (
   findings TEXT NOT NULL DEFAULT '{}',
   warnings TEXT NOT NULL DEFAULT '[]'
 );
-CREATE INDEX job_turn ON job (state, run, crashes, priority DESC, id);
+CREATE INDEX job_turn ON job (state, crashes, priority DESC, id);
 CREATE TABLE input (
   job INTEGER NOT NULL, name TEXT NOT NULL, path TEXT NOT NULL, state TEXT NOT NULL, sha256 TEXT NOT NULL,
   PRIMARY KEY (job, name)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..contract.errors import UnbraidError, nearest
+from .job import label_of
 from .ledger import open_ledger, read_ledger
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ def retry(folder: Path, places: Sequence[str] = ()) -> list[str]:
 
     Args:
         folder: of the batch.
-        places: which; by default all. A job is named by its place, as results and reports have it.
+        places: which; by default all. A job is named by its place, or as `label_of` has it.
 
     Returns:
         The places of the jobs that wait now.
@@ -32,10 +33,11 @@ def retry(folder: Path, places: Sequence[str] = ()) -> list[str]:
         pass
     with open_ledger(folder) as ledger:
         rows = {row.place: row for row in ledger.rows("failed", "quarantined")}
+        labels = {label_of(place): place for place in rows}
         for place in places:
-            if place not in rows:
-                raise UnbraidError(f"{place}: is no job that failed; {nearest(place, rows)}")
-        chosen = list(places) or list(rows)
+            if place not in rows and place not in labels:
+                raise UnbraidError(f"{place}: is no job that failed; {nearest(place, labels)}")
+        chosen = [labels.get(place, place) for place in places] or list(rows)
         for place in chosen:
             ledger.wait(rows[place].id, afresh=True)
         ledger.commit()
