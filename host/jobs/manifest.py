@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..contract.errors import GraphError, Place, Problem, nearest
 from ..graph.yaml_reader import MAX_BYTES, read
+from .conventions import gather, gathered_by
 from .errors import Faults, ManifestError, RefusedError
 from .keys import ALL_KEYS, Draft, Keys, own_graph
 from .lines import csv_entries, json_entries
@@ -28,7 +29,7 @@ __all__ = ["VERSION", "Manifest", "read_manifest"]
 
 VERSION = 1
 _MARK = "unbraid-batch"
-_TOP = (_MARK, "roots", "jobs", "files")
+_TOP = (_MARK, "roots", "jobs", "files", "stems")
 _FORMS = {
     ".yaml": "document",
     ".yml": "document",
@@ -128,7 +129,7 @@ def read_manifest(
     head.check_keys()
     shared = [(key, value) for key, value in head.value.items() if key not in _TOP]
     Keys(found, head.faults).take(base, shared)
-    entries = _entries(head, found, {os.path.realpath(each) for each in skip})
+    entries = _entries(head, found, {os.path.realpath(each) for each in skip}, base)
     head.faults.settle()
     asked = Faults("the request")
     Keys(found, asked).take(base, (defaults or {}).items())
@@ -158,7 +159,7 @@ class _Head:
 
     def check_keys(self) -> None:
         """Note keys that do not belong here, and a version that is not known."""
-        known = (*_TOP, *ALL_KEYS) if self.form == "document" else (_MARK, "roots", *ALL_KEYS)
+        known = {*_TOP, *ALL_KEYS} if self.form == "document" else {_MARK, "roots", *ALL_KEYS} - {"stems"}
         for key in list(self.value):
             if key not in known and key.replace("_", "-") not in OPTIONS and self.form != "folder":
                 self.faults.add((key,), f"unknown key {key!r:.80}", nearest(key[:80], known))
@@ -255,7 +256,9 @@ def _roots(head: _Head, limits: list[str]) -> Roots:
 # Jobs, by form
 
 
-def _entries(head: _Head, roots: Roots, skipped: set[str]) -> Callable[[Faults], Iterator[_Entry]]:
+def _entries(
+    head: _Head, roots: Roots, skipped: set[str], base: Draft
+) -> Callable[[Faults], Iterator[_Entry]]:
     """Return what reads a manifest's entries, once more each time that it is called."""
     source = head.faults.source
     if head.form == "table":
@@ -267,11 +270,17 @@ def _entries(head: _Head, roots: Roots, skipped: set[str]) -> Callable[[Faults],
         head.faults.add(("jobs",), f"is {jobs!r:.40}, not a list", "write a job an item: - input: FILE")
         jobs = []
     patterns = _patterns(head)
+    stems = head.value.get("stems")
+    gathered = None if stems is None else gathered_by(stems, head.faults)
 
     def read_all(faults: Faults) -> Iterator[_Entry]:
         faults.lines = lines
         yield from _items(jobs, faults)
         yield from _files(patterns, roots, skipped, faults)
+        if gathered is not None:
+            faults.line, faults.prefix = lines.get(("stems",)), ("stems",)
+            for pairs in gather(gathered, base, roots, skipped, faults):
+                yield lines.get(("stems",), 0), ("stems",), pairs
 
     return read_all
 
