@@ -243,6 +243,14 @@ def test_roots_lie_beside_the_manifest_or_where_it_says(disk: Path) -> None:
         jobs(path)
 
 
+def test_a_link_to_a_manifest_stands_where_it_is(disk: Path) -> None:
+    (disk / "templates").mkdir()
+    write(disk, "templates/m.csv", "input\na.wav\n")
+    (disk / "spring.csv").symlink_to("templates/m.csv")
+    [job] = jobs(disk / "spring.csv", graph="dewind")
+    assert job.inputs == {"": str(disk / "a.wav")}
+
+
 def test_the_callers_roots_bound_those_of_the_manifest(disk: Path) -> None:
     text = "unbraid-batch: 1\nroots: [reel 1]\ngraph: dewind\njobs: [{input: b.wav}]\n"
     path = write(disk, "m.yaml", text)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from functools import lru_cache
+from itertools import chain
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
@@ -94,7 +95,7 @@ def csv_entries(file: BinaryIO, faults: Faults) -> Iterator[Entry]:
     """
     texts = _texts(file, faults)
     first = next(texts, "")
-    rows = csv.reader(_with(first, texts), delimiter=_delimiter(first), strict=True)
+    rows = csv.reader(chain([first], texts), delimiter=_delimiter(first), strict=True)
     columns: list[_Column] | None = None
     line = 1
     while True:
@@ -121,11 +122,6 @@ def csv_entries(file: BinaryIO, faults: Faults) -> Iterator[Entry]:
                     "write one for each, quoted if need be",
                 )
         line = rows.line_num + 1
-
-
-def _with(first: str, rest: Iterator[str]) -> Iterator[str]:
-    yield first
-    yield from rest
 
 
 def _delimiter(header: str) -> str:

@@ -231,7 +231,7 @@ def _wrong(source: str, message: str, remedy: str, line: int | None = None) -> M
 
 def _roots(head: _Head, limits: list[str]) -> Roots:
     """Return the roots that a manifest declares, which lie below the caller's if there are any."""
-    source = os.path.realpath(head.faults.source)
+    source = os.path.abspath(head.faults.source)  # noqa: PTH100 - where a link to a manifest stands counts
     base = source if head.form == "folder" else os.path.dirname(source)  # noqa: PTH120
     given = head.value.get("roots")
     wanted = [given] if isinstance(given, str) else given
