@@ -199,6 +199,22 @@ def test_two_jobs_cannot_have_one_output(tmp_path: Path) -> None:
     ]
 
 
+def test_an_input_that_became_a_link_is_not_followed(tmp_path: Path) -> None:
+    paths = rig.sounds(tmp_path / "in", 1)
+    jobs = rig.jobs(paths, rig.graph(tmp_path))
+    paths[0].rename(tmp_path / "secret.wav")
+    paths[0].symlink_to(tmp_path / "secret.wav")
+    (result,) = run(jobs, tmp_path / "out")
+    assert (result.state, result.kind, "leads elsewhere" in result.reason) == ("failed", "MediaError", True)
+
+
+def test_two_outputs_of_a_job_cannot_have_one_name(tmp_path: Path) -> None:
+    jobs = rig.jobs(rig.sounds(tmp_path / "in", 1), rig.graph(tmp_path, rig.TWO))
+    (result,) = run([msgspec.structs.replace(jobs[0], place="a.{ext}")], tmp_path / "out")
+    assert (result.state, "quiet and quieter would both be a.wav" in result.reason) == ("failed", True)
+    assert rig.files(tmp_path / "out") == []
+
+
 def test_only_one_batch_at_a_time_writes_into_a_folder(tmp_path: Path) -> None:
     with open_ledger(tmp_path), pytest.raises(LedgerError, match="another batch is at work there"):
         run([], tmp_path)

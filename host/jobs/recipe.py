@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from ..contract.errors import GraphError, Place, Problem
+from ..contract.errors import GraphError, Place, Problem, nearest
 from ..engine.request import load_graph, place_nodes
 from ..graph.graph import Graph
 from ..graph.stems import spread_stems
@@ -54,6 +54,9 @@ def graph_of(job: Job, registry: Registry) -> Graph:
 def _loaded(name: str, registry: Registry) -> Graph:
     """Return a graph of one's own; a file that has not changed is read once."""
     path = registry.graphs.get(name, Path(name))
+    if not path.is_absolute():
+        known = nearest(name, registry.graphs)
+        raise GraphError([Problem(Place(name), "is no ready-made graph", known)])
     try:
         found = path.stat()
     except (OSError, ValueError):

@@ -79,7 +79,7 @@ def batch(  # noqa: PLR0913 - each is a word of its own
             raise UnbraidError(f"{name} is {value}; it is at least 1")
     if timeout is not None and not timeout > 0:
         raise UnbraidError(f"timeout is {timeout}; it is more than 0 seconds")
-    source = read_manifest(manifest, graph=graph, pattern=pattern)
+    source = read_manifest(manifest, graph=graph, pattern=pattern, skip=[str(folder)])
     count = workers or (cores if ray is None else None)
     each = threads or (1 if count is None else max(1, cores // count))
     share = None if count is None else (memory or most_memory()) // count

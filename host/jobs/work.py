@@ -16,8 +16,11 @@ from ..engine.render import render
 from ..models.hashes import sha256_of
 from ..registry import Registry
 from .job import FILM
+from .naming import check_outputs
 from .recipe import graph_of, identity_of, machine, recipe_of
 from .render_keys import render_options
+from .roots import unmoved
+from .roots import unmoved
 from .task import Done, Failed, Heard, Output, Progress, Seen, Unchanged, state_of
 
 if TYPE_CHECKING:
@@ -26,7 +29,7 @@ if TYPE_CHECKING:
     from ..engine.options import OutputReport, RenderReport
     from ..graph.graph import Graph
     from .job import Job
-    from .task import Outcome, Task
+from .task import Outcome, Task
 
 __all__ = ["Bench"]
 
@@ -99,6 +102,7 @@ class _Attempt:
         identity = identity_of(self.recipe, here, {seen.name: seen.sha256 for seen in self.seen})
         if identity == self.task.expected:
             return Unchanged(identity=identity, recipe=self.recipe, inputs=tuple(self.seen))
+        check_outputs(job, list(graph.document().outputs), self._suffix())
         names = {name: self._room(name) for name in graph.document().outputs}
         report = self._render(graph, names)
         self._unchanged()
@@ -124,6 +128,8 @@ class _Attempt:
         """Hash what the job reads, where it is not known already."""
         known = {(seen.path, seen.state): seen.sha256 for seen in self.task.known}
         for name, path in job.paths().items():
+            if not unmoved(path):
+                raise MediaError(f"{path}: leads elsewhere now, by a link; run the batch again")
             state = state_of(path)
             sha256 = known.get((path, state))
             if sha256 is None:
