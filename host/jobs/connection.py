@@ -6,6 +6,7 @@ import math
 import os
 import secrets
 import signal
+import socket
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,9 @@ _QUIET = {
     "RAY_DEDUP_LOGS_SKIP_REGEX": ".",
     "RAY_IGNORE_UNHANDLED_ERRORS": "1",
 }
+#: Without it, Ray looks for minutes for a cluster that is not there.
+_IMPATIENT = {"RAY_gcs_server_port_wait_time_s": "1"}
+_KNOCK = 10.0  # seconds for the cluster's port to answer
 _STORE = 100 << 20  # bytes for objects; paths and hashes are all that travels
 
 
@@ -65,14 +69,16 @@ class Connection:
                 "include_dashboard": False,
             }
         try:
-            with _signals_kept():
+            if ":" in address:
+                _knock(address)
+            with _borrowed({} if self.own else _IMPATIENT):
                 self.ray.init(
                     log_to_driver=False,
                     logging_level="error",
                     namespace=f"unbraid-{secrets.token_hex(8)}",
                     **options,
                 )
-        except (OSError, RuntimeError, ValueError) as error:
+        except (OSError, RuntimeError, ValueError, self.ray.exceptions.RayError) as error:
             remedy = "see Ray's logs in /tmp/ray" if self.own else "is it started, with `ray start`?"
             name = "a cluster of this machine" if self.own else f"the cluster {address}"
             raise ClusterError(f"{name}: cannot be reached: {one_line(error)}; {remedy}") from error
@@ -134,14 +140,26 @@ def _ray() -> Any:
 
 
 @contextmanager
-def _signals_kept() -> Iterator[None]:
-    """Ray takes SIGTERM for itself; give it back."""
-    kept = signal.getsignal(signal.SIGTERM)
+def _borrowed(variables: Mapping[str, str]) -> Iterator[None]:
+    """Set variables for a while; and give SIGTERM back, which Ray takes for itself."""
+    kept, before = signal.getsignal(signal.SIGTERM), {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
     try:
         yield
     finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
         with suppress(ValueError, TypeError):  # not the main thread's, from which Ray takes nothing
             signal.signal(signal.SIGTERM, kept)
+
+
+def _knock(address: str) -> None:
+    """Raise OSError or ValueError unless something listens there."""
+    host, _, port = address.rpartition(":")
+    socket.create_connection((host.strip("[]"), int(port)), timeout=_KNOCK).close()
 
 
 def room(nodes: Iterable[Mapping[str, Any]], needs: Mapping[str, float]) -> int:
