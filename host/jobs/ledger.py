@@ -32,6 +32,7 @@ FOLDER = ".unbraid-batch"
 #: done; failed: it raised, hung or took too much; quarantined: its worker crashed too often.
 STATES = ("waiting", "running", "rendered", "done", "failed", "quarantined")
 _OUTPUTS = msgspec.json.Decoder(Output)
+_STATES = msgspec.json.Decoder(tuple[int, ...])
 _ENCODE = msgspec.json.Encoder().encode
 
 
@@ -149,6 +150,13 @@ class Ledger:
         with self._told():
             yield from self._base.execute(sql, values)
 
+    def _all(self, sql: str, number: int) -> list[Any]:
+        """Return what a query about one job finds; asked so often that it must not cost a generator."""
+        try:
+            return self._base.execute(sql, (number,)).fetchall()
+        except sqlite3.Error as error:
+            raise LedgerError(f"{self._path}: {why_not(error)}") from error
+
     def rows(self, *states: str, everything: bool = False) -> Iterator[Row]:
         """Iterate over the run's jobs in these states (all by default), in the order of their turns.
 
@@ -201,14 +209,14 @@ class Ledger:
         """Return a job's inputs as they were last read."""
         sql = "SELECT name, path, state, sha256 FROM input WHERE job = ?"
         return tuple(
-            Seen(name, path, tuple(json.loads(state)), sha256)
-            for name, path, state, sha256 in self.ask(sql, (number,))
+            Seen(name, path, _STATES.decode(state), sha256)
+            for name, path, state, sha256 in self._all(sql, number)
         )
 
     def outputs(self, number: int) -> tuple[Output, ...]:
         """Return a job's outputs."""
         sql = "SELECT data FROM output WHERE job = ? ORDER BY name"
-        return tuple(_OUTPUTS.decode(data) for (data,) in self.ask(sql, (number,)))
+        return tuple(_OUTPUTS.decode(data) for (data,) in self._all(sql, number))
 
     def attempts(self, number: int) -> list[dict[str, Any]]:
         """Return how a job's attempts ended, in order."""

@@ -62,7 +62,7 @@ class Review:
     def whole(self, row: Row) -> bool:
         """Return whether all outputs of a job are there."""
         outputs = self._ledger.outputs(row.id)
-        if not outputs or not all(is_here(self._folder / output.path, output) for output in outputs):
+        if not outputs or not all(is_here(f"{self._folder}/{output.path}", output) for output in outputs):
             return False
         return not self._verify or all(self._right(output.path, output.sha256) for output in outputs)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -19,6 +18,9 @@ FIELDS = (
     "trace, ended, programme, seconds, cpu, memory, findings, warnings"
 )
 _JOBS = msgspec.json.Decoder(Job)
+_FINDINGS = msgspec.json.Decoder(dict[str, dict[str, Any]])
+_WARNINGS = msgspec.json.Decoder(list[str])
+_NAMES = FIELDS.split(", ")
 
 
 class Row(msgspec.Struct, kw_only=True):
@@ -65,9 +67,9 @@ class Row(msgspec.Struct, kw_only=True):
 
 def row_of(found: Sequence[Any]) -> Row:
     """Return the job that a query for `FIELDS` found."""
-    values = dict(zip(FIELDS.split(", "), found, strict=True))
+    values = dict(zip(_NAMES, found, strict=True))
     del values["line"], values["priority"]
     values["job"] = _JOBS.decode(values.pop("spec"))
-    values["findings"] = json.loads(values["findings"])
-    values["warnings"] = json.loads(values["warnings"])
+    values["findings"] = _FINDINGS.decode(values["findings"])
+    values["warnings"] = _WARNINGS.decode(values["warnings"])
     return Row(**values)

@@ -134,7 +134,7 @@ class Slot:
             assert self._talk is not None  # noqa: S101 - just started
             with suppress(OSError, ValueError, msgspec.DecodeError):
                 data = receive(self._talk)
-                if data is not None and isinstance(ANSWERS.decode(data), Ready):
+                if data is not None and isinstance(ANSWERS.decode(data), Ready) and not self._cancelled:
                     return ""
             lost = self._crashed()
             why = " ".join(f"no worker can be started: {lost.message}; {lost.trace}".split()[-200:])

@@ -20,7 +20,6 @@ from .naming import check_outputs
 from .recipe import graph_of, identity_of, machine, recipe_of
 from .render_keys import render_options
 from .roots import unmoved
-from .roots import unmoved
 from .task import Done, Failed, Heard, Output, Progress, Seen, Unchanged, state_of
 
 if TYPE_CHECKING:
