@@ -28,6 +28,7 @@ from click.testing import CliRunner
 from unbraid.host.cli.batch_report import command as report_command
 from unbraid.host.cli.batch_status import command as status_command
 from unbraid.host.contract.errors import MediaError
+from unbraid.host.jobs import thumbnails
 from unbraid.host.jobs.job import Job
 from unbraid.host.jobs.ledger import FOLDER, LedgerError, open_ledger
 from unbraid.host.jobs.report import Wish, report, stream_json
@@ -132,6 +133,9 @@ def test_the_time_left_is_that_of_the_jobs_that_ended(tmp_path: Path) -> None:
         assert found.speed == pytest.approx(40, abs=0.5)  # 4000 s of sound in 100 s
     found = status(tmp_path)
     assert (found.at_work, found.left) == (False, None)  # nobody works at it
+    assert found.last is not None
+    assert found.began is not None
+    assert found.elapsed == found.last - found.began  # the clock stands still
     assert "broken off; run the batch again to go on" in as_text(found)
 
 
@@ -276,8 +280,9 @@ def test_a_film_of_hours_is_read_in_a_few_places(tmp_path: Path, monkeypatch: py
     assert 160 * 2048 * 4 <= sum(taken) < 2 * 160 * 2048 * 4
 
 
-@pytest.mark.parametrize("name", ["no.wav", "text.wav", "text.flac"])
+@pytest.mark.parametrize("name", ["no.wav", "text.wav", "text.flac", "compressed.wav"])
 def test_what_is_no_sound_has_no_picture(tmp_path: Path, name: str) -> None:
+    wav(tmp_path / "compressed.wav", sine(-20, 1000, 1), "ALAW")
     (tmp_path / "text.wav").write_text("hello")
     (tmp_path / "text.flac").write_text("hello")
     with pytest.raises(MediaError, match=name):
@@ -456,6 +461,20 @@ def test_loudness_is_measured_in_so_many_files_and_remembered(batch: Path) -> No
     last = report(batch, html=batch / "r.html", wish=Wish(measure=0))
     assert (last.measured, last.left) == (0, 0)
     assert "-17.0 LUFS, 6.0 LU above" in (batch / "r.html").read_text()
+
+
+def test_pictures_are_remembered(batch: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    report(batch, html=batch / "r.html")
+    before = Page(batch / "r.html")
+
+    def never(path: Path, output: Output) -> bytes:
+        raise AssertionError(path)
+
+    monkeypatch.setattr(thumbnails, "thumbnail", never)
+    report(batch, html=batch / "r.html")
+    after = Page(batch / "r.html")
+    assert after.tags.count("img") == 5
+    assert after.rows == before.rows
 
 
 def test_a_target_is_heard_before_what_has_none(batch: Path) -> None:

@@ -124,6 +124,11 @@ def test_what_is_beyond_it_says_by_how_much_and_what_to_do(loud: float, says: st
     assert delivery("ebu-r128").verdict(loud, -20.0) == says
 
 
+def test_figures_count_as_a_meter_shows_them() -> None:
+    assert delivery("spotify").verdict(-13.96, -0.96) == ""
+    assert delivery("spotify").verdict(-13.94, -0.94).count("above spotify's most") == 2
+
+
 def test_where_less_is_allowed_only_more_is_a_miss() -> None:
     assert delivery("spotify").verdict(-30, -3) == ""
     assert delivery("spotify").verdict(-14, -1) == ""
@@ -147,6 +152,7 @@ def test_a_remedy_counts_what_another_does() -> None:
     # 7 dB up for the loudness: a peak at -5 would come to +2
     assert norm.verdict(-30, -5.0).endswith("raise it by 7.0 dB, as `normalize` does, and limit its peaks")
     assert norm.verdict(-30, -9.0).endswith("raise it by 7.0 dB, as `normalize` does")
+    assert "does; true peak 0.5 dBTP" in norm.verdict(-30, 0.5)  # said once
 
 
 def test_a_short_programme_may_not_be_louder_within_three_seconds() -> None:
