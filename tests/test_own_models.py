@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 import soundfile as sf
-from checkpoint_rig import LICENCES, MAKERS, Made
+from checkpoint_rig import LICENCES, MAKERS, carded, graph_of
 
 from unbraid import Graph, process
 from unbraid.host.contract import PluginError, hookimpl
@@ -57,22 +57,6 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def carded(unbraid: Unbraid, made: Made) -> None:
-    """Write a card and import the files under it."""
-    done = unbraid("models", "card", *made.paths, "--id", "mine", *LICENCES, *made.said, "-o", "mine.yaml")
-    assert done.code == 0, done.err
-    done = unbraid("models", "import", *made.paths, "--card", "mine.yaml")
-    assert done.code == 0, done.err
-
-
-def graph(made: Made) -> str:
-    params = "{model: mine, residual: rest}" if made.node == "model" else "{model: mine}"
-    outputs = "".join(f"  {name}: {{from: sep.{name}, subtype: FLOAT}}\n" for name in made.outputs)
-    return (
-        f"unbraid: 1\nnodes:\n  sep: {{use: {made.node}, from: mix, params: {params}}}\noutputs:\n{outputs}"
-    )
-
-
 def song(path: Path, channels: int) -> npt.NDArray[np.float32]:
     sound = np.random.default_rng(0).normal(scale=0.1, size=(LENGTH, channels)).astype(np.float32)
     sf.write(path, sound, 48000, subtype="FLOAT")
@@ -85,7 +69,7 @@ def test_a_checkpoint_renders_at_another_rate_and_its_parts_sum_to_the_input(
 ) -> None:
     made = MAKERS[kind](place)
     carded(unbraid, made)
-    Path("graph.yaml").write_text(graph(made))
+    Path("graph.yaml").write_text(graph_of(made))
     sound = song(place / "song.wav", 1 if made.node == "speakers" else 2)
     done = unbraid("render", "graph.yaml", "song.wav", "-o", "out")
     assert done.code == 0, done.err
@@ -332,7 +316,7 @@ def test_demucs_hears_the_segments_that_vocals_says_and_outputs_lie_between_them
 def test_a_segment_longer_than_demucs_was_trained_on_is_one_line(place: Path, unbraid: Unbraid) -> None:
     made = MAKERS["htdemucs"](place)
     carded(unbraid, made)
-    Path("graph.yaml").write_text(graph(made).replace("model: mine", "model: mine, segment: 5"))
+    Path("graph.yaml").write_text(graph_of(made).replace("model: mine", "model: mine, segment: 5"))
     song(place / "song.wav", 2)
     done = unbraid("render", "graph.yaml", "song.wav", "-o", "out")
     assert done.code in {1, 2}

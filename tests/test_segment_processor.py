@@ -369,6 +369,62 @@ def test_whatever_a_program_allows_cuda_computes_in_float32_and_the_program_has_
     subprocess.run(command, check=True, cwd=Path(__file__).parent)
 
 
+INVERSE: dict[str, tuple[str, tuple[Any, ...], dict[str, Any], set[int]]] = {
+    "istft": ("istft", ("z", 16), {}, {0, 8}),
+    "a named istft of odd frames": ("istft", (), {"input": "z", "n_fft": 17}, {0}),
+    "irfft": ("fft_irfft", ("zT",), {}, {0, 8}),
+    "irfft of an odd length": ("fft_irfft", ("zT", 17), {}, {0}),
+    "irfft of more than there is": ("fft_irfft", ("zT", 40), {}, {0}),
+    "irfft of less than there is": ("fft_irfft", (), {"input": "z", "n": 8, "dim": 1}, {0, 4}),
+    "as an exported program has it": ("_fft_c2r.default", ("zT", [2], 0, 16), {}, {0, 8}),
+    "along two axes": ("_fft_c2r.default", ("zT", [1, 2], 0, 16), {}, set()),
+    "no inverse": ("fft_fft", ("zT",), {}, set()),
+}
+
+
+@pytest.mark.parametrize("case", INVERSE)
+def test_on_cuda_inverse_transforms_get_what_a_real_sound_has(case: str) -> None:
+    """Real numbers at 0 Hz and, of an even length, at its highest bin; all else as it is."""
+    import torch
+
+    from unbraid.host.contract.torch_spectra import RealEnds
+
+    name, args, kwargs, ends = INVERSE[case]
+    z = torch.complex(torch.ones(2, 9, 5), torch.ones(2, 9, 5))
+    spectra = {"z": z, "zT": z.transpose(1, 2)}
+
+    def transform(*args: Any, **kwargs: Any) -> Any:
+        return args[0] if args else kwargs["input"]
+
+    transform.__name__ = name
+    filled = tuple(spectra.get(one, one) if isinstance(one, str) else one for one in args)
+    named = {key: spectra.get(one, one) if isinstance(one, str) else one for key, one in kwargs.items()}
+    given = RealEnds().__torch_function__(transform, (), filled, named)
+    given = given if given.shape == z.shape else given.transpose(1, 2)
+    assert torch.equal(given.real, z.real)
+    for row in range(9):
+        assert given.imag[:, row].unique().tolist() == [0.0 if row in ends else 1.0]
+    assert (z.imag == 1).all()
+
+
+def test_the_cpu_ignores_what_is_kept_from_cuda() -> None:
+    import torch
+
+    from unbraid.host.contract.torch_spectra import RealEnds
+
+    z, window = torch.randn(2, 129, 20, dtype=torch.complex64), torch.hann_window(256)
+    calls: list[Callable[[], Any]] = [
+        lambda: torch.istft(z, 256, 64, window=window),
+        lambda: z.istft(256, 64, window=window),
+        lambda: torch.fft.irfft(z, dim=1),
+        lambda: torch.ops.aten._fft_c2r.default(z, [1], 2, 256),
+    ]
+    for call in calls:
+        plain = call()
+        with RealEnds():
+            assert torch.equal(call(), plain)
+
+
 def test_a_torch_without_cuda_is_told_with_its_remedy(
     models: Registry, monkeypatch: pytest.MonkeyPatch
 ) -> None:

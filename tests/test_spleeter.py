@@ -110,7 +110,7 @@ def test_the_network_is_the_published_one(card: ModelCard, published: list[Any])
 
 @needs_weights
 def test_the_network_for_cuda_is_the_same(card: ModelCard) -> None:
-    """Run on the CPU: what CUDA makes of it is untested here."""
+    """Run on the CPU; for CUDA see test_cuda_models."""
     from unbraid.plugins.separators.spleeter_torch import build_networks
 
     here = load_network(card, lambda card, weights: build_networks(card, weights, "cpu"), "cpu")

@@ -30,8 +30,9 @@ class TorchSegmentProcessor(SegmentProcessor[P]):
     """A `SegmentProcessor` whose model is a ``torch.nn.Module``.
 
     The author writes `network`, and `infer` where calling the network is not all. Both run without gradients,
-    in evaluation mode, on the device that the graph gives the node; on CUDA the algorithms are deterministic,
-    and nothing is computed in TF32. torch is imported when a node is prepared, not before.
+    in evaluation mode, on the device that the graph gives the node. On CUDA the algorithms of cuDNN are the
+    deterministic ones, nothing is computed in TF32 (see `torch_switches`), and inverse transforms give what
+    they give on the CPU (see `torch_spectra`). torch is imported when a node is prepared, not before.
 
     Attributes:
         autocast: lets CUDA compute in this type where torch holds it safe (about 1e-3 off); None: float32
@@ -128,7 +129,10 @@ def run_network(
         stack.enter_context(torch.inference_mode())
         stack.enter_context(_few_threads())
         if device == "cuda":
+            from .torch_spectra import RealEnds
+
             stack.enter_context(whole_float32())
+            stack.enter_context(RealEnds())
             if autocast is not None:
                 stack.enter_context(torch.autocast("cuda", getattr(torch, autocast)))
         try:

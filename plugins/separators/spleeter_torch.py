@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 __all__ = ["Networks", "UNet", "build_networks"]
 
 
+#: How many batches a normalisation saw in training; files do not say it.
+_COUNTER = ".num_batches_tracked"
+
+
 class UNet(nn.Module):
     """Magnitudes ``[batch, 2, frames, 1024]`` to the estimate of one stem's; frames in multiples of 64."""
 
@@ -80,10 +84,13 @@ def build_networks(card: ModelCard, weights: list[Weights], device: str) -> Netw
     """
     nets = []
     for file, given in zip(card.files, weights, strict=True):
-        net = UNet()
-        wanted = {k: v for k, v in net.state_dict().items() if not k.endswith("num_batches_tracked")}
+        with torch.device("meta"):  # neither time nor random numbers for values that are replaced at once
+            net = UNet()
+        state = net.state_dict()
+        wanted = {name: value for name, value in state.items() if not name.endswith(_COUNTER)}
         check_keys(wanted, given, file.name, architecture="spleeter")
         tensors = {name: torch.from_numpy(given[name]) for name in wanted}
-        net.load_state_dict(tensors, strict=False)
-        nets.append(on_device(net.eval(), device))
+        counters = {name: torch.zeros((), dtype=torch.int64) for name in state if name not in wanted}
+        net.load_state_dict({**tensors, **counters}, assign=True)
+        nets.append(on_device(net.eval().requires_grad_(requires_grad=False), device))
     return Networks(nets, device)
