@@ -163,6 +163,7 @@ def test_the_text_is_a_few_lines_that_names_cannot_break(tmp_path: Path) -> None
         ledger.commit()
     lines = as_text(status(tmp_path)).splitlines()
     assert len(lines) == 4 + 20
+    assert lines[2] == "sound: 0.0 s rendered"
     assert lines[3] == "failed: 30, of which the first 20:"
     assert lines[4] == r"  a\x1b[31m\n\u202eb0.{output}.{ext}: failed: no\nsound"
 

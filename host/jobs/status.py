@@ -174,9 +174,9 @@ def _lines(found: Status) -> Iterator[str]:
     counts = ", ".join(f"{number:,} {state}" for state, number in found.counts.items() if number) or "no jobs"
     yield f"{plain(found.folder)}: {_state(found)}"
     yield f"jobs: {counts}; {found.jobs:,} in all"
-    sound = f"sound: {found.programme / 3600:,.1f} h rendered"
+    sound = f"sound: {span(found.programme)} rendered"
     if fast := speed(found.fresh_programme, found.elapsed) if found.fresh_programme else "":
-        sound += f"; {found.fresh_programme / 3600:,.1f} h of it in this run, at {fast} real time"
+        sound += f"; {span(found.fresh_programme)} of it in this run, at {fast} real time"
     yield sound
     if found.left is not None:
         yield f"left: about {span(found.left)}"
