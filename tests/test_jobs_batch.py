@@ -12,12 +12,12 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import jobs_rig as rig
 import msgspec
 import numpy as np
 import pytest
 import soundfile as sf
 
+import jobs_rig as rig
 import unbraid
 from unbraid.host.jobs.batch import Batch, BatchError, JobResult
 from unbraid.host.jobs.executor import Began
@@ -610,7 +610,7 @@ def test_a_job_measures_its_outputs_against_a_target(tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
     sf.write(tmp_path / "in" / "a.wav", np.stack([sine, sine], 1), 48000, subtype="PCM_24")
     graph = rig.graph(tmp_path, rig.TWO.replace("-6}", "0}"))
-    (result,) = run(rig.jobs([tmp_path / "in" / "a.wav"], graph, target="ebu-r128"), tmp_path / "out")
+    (result,) = run(rig.jobs([tmp_path / "in" / "a.wav"], graph, target={"": "ebu-r128"}), tmp_path / "out")
     # EBU Tech 3341, signal 1: a stereo sine of 1 kHz at -23 dBFS is -23.0 LUFS
     assert set(result.verdicts) == {"quieter"}
     assert "-35.0 LUFS" in result.verdicts["quieter"]

@@ -49,7 +49,7 @@ def test_a_title_is_one_job(tmp_path: Path) -> None:
         "music": str(tmp_path / "Zabriskie_MX.wav"),
         "effects": str(tmp_path / "Zabriskie_FX.wav"),
     }
-    assert (first.inputs, first.target) == ({}, "ebu-r128")
+    assert (first.inputs, first.target) == ({}, {"": "ebu-r128"})
 
 
 def test_outputs_get_their_codes_back_in_a_folder_a_title(tmp_path: Path) -> None:

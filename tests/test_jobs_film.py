@@ -106,3 +106,23 @@ def test_outputs_that_miss_their_delivery_are_told_and_kept(tmp_path: Path) -> N
     (result,) = unbraid.batch(tmp_path / "m.jsonl", tmp_path / "out", workers=1)
     assert (result.state, rig.files(tmp_path / "out")) == ("done", ["a.quiet.wav"])
     assert "-20.0 LUFS, 3.0 LU above ebu-r128's -23" in result.verdicts["quiet"]
+
+
+def test_every_output_may_have_a_delivery_of_its_own_or_none(tmp_path: Path) -> None:
+    seconds = np.arange(4 * RATE) / RATE
+    sine = 10 ** (-20 / 20) * np.sin(2 * np.pi * 1000 * seconds)
+    sf.write(tmp_path / "a.wav", np.stack([sine, sine], 1), RATE, subtype="PCM_24")
+    rig.graph(tmp_path, rig.TWO)  # -26 and -32 LUFS
+
+    def heard(target: object) -> tuple[str, dict[str, str]]:
+        job = {"input": "a.wav", "graph": "graph.yaml", "target": target}
+        (tmp_path / "m.jsonl").write_text(json.dumps(job) + "\n")
+        (result,) = unbraid.batch(tmp_path / "m.jsonl", tmp_path / "out", workers=1)
+        return result.state, {name: text.split(",")[0] for name, text in result.verdicts.items()}
+
+    assert heard({"quiet": "netflix-dialogue"}) == ("done", {})
+    assert heard({"quiet": "ebu-r128"}) == ("done", {"quiet": "-26.0 LUFS"})
+    assert heard("netflix-dialogue") == ("done", {"quieter": "-32.0 LUFS"})
+    (tmp_path / "m.csv").write_text("input,graph,target.quietest\na.wav,graph.yaml,ebu-r128\n")
+    (result,) = unbraid.batch(tmp_path / "m.csv", tmp_path / "out", workers=1)
+    assert (result.state, "did you mean 'quieter'" in result.reason) == ("failed", True)

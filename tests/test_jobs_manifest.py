@@ -131,7 +131,7 @@ def said(disk: Path, *lines: int) -> list[Job]:
             options={"line_up": True, "form": "flac", "source": {"track": 2}},
             outputs={"clean": "DX"},
             title="1917",
-            target="ebu-r128",
+            target={"": "ebu-r128"},
             film=str(disk / "film.mov"),
             track="clean",
             timeout=90.0,

@@ -308,7 +308,7 @@ def example(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A batch with one of everything: EBU Tech 3341's tone, a louder one, silence, and each way to fail."""
     tmp_path = tmp_path_factory.mktemp("batch")
     with open_ledger(tmp_path) as ledger:
-        target = {"target": "ebu-r128"}
+        target = {"target": {"": "ebu-r128"}}
         names = ["right", "loud", "mute", "raises", "crashes", "hangs", EVIL, "warned", "later", "gone"]
         ledger.enter(
             job(name, title="The <Film>", **(target if name in {"right", "loud"} else {})) for name in names

@@ -41,7 +41,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         options: fields of `RenderOptions` that the manifest may give.
         outputs: names in files of the graph's outputs, where they are not the graph's own (``dialogue: DX``).
         title: of the film or album; "" for none.
-        target: name of the loudness that outputs are checked against; "" for none.
+        target: delivery whose loudness an output is held against, by output; "" stands for all others.
         film: absolute path of the film into whose copy an output is put; "" for none.
         track: the graph's output that goes into the film.
         priority: jobs of larger numbers come first.
@@ -58,7 +58,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     options: dict[str, Any] = {}
     outputs: dict[str, str] = {}
     title: str = ""
-    target: str = ""
+    target: dict[str, str] = {}
     film: str = ""
     track: str = ""
     priority: int = 0
@@ -76,6 +76,10 @@ class Job(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         """
         named = self.outputs.get(output, output)
         return self.place.replace(OUTPUT, named).replace(SUFFIX, suffix)
+
+    def target_of(self, output: str) -> str:
+        """Return the name of the delivery that an output is held against; "" for none."""
+        return self.target.get(output) or self.target.get("", "")
 
     def paths(self) -> dict[str, str]:
         """Return every sound and film that it reads, by name."""

@@ -67,7 +67,7 @@ class Draft(msgspec.Struct):
     options: dict[str, Any] = {}
     outputs: dict[str, str] = {}
     title: str = ""
-    target: str = ""
+    target: dict[str, str] = {}
     film: str = ""
     track: str = ""
     priority: int = 0
@@ -288,9 +288,16 @@ class Keys:
         draft.outputs = {**draft.outputs, **named}
 
     def _target(self, draft: Draft, value: Any) -> None:
-        draft.target = _text(value)
-        if draft.target not in DELIVERIES:
-            raise RefusedError(f"unknown target {draft.target!r:.80}", nearest(draft.target[:80], DELIVERIES))
+        if isinstance(value, str):
+            value = {"": value}
+        elif not isinstance(value, dict):
+            raise RefusedError(f"is {value!r:.80}", "write a delivery's name, or {OUTPUT: NAME}")
+        for output, name in value.items():
+            if name not in DELIVERIES:
+                path = ("target", output) if output else ("target",)
+                remedy = nearest(str(name)[:80], DELIVERIES)
+                self.faults.add(path, f"unknown target {name!r:.80}", remedy)
+        draft.target = {**draft.target, **value}
 
     def _priority(self, draft: Draft, value: Any) -> None:
         if type(value) is not int or abs(value) > _HIGHEST:

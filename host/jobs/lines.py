@@ -35,6 +35,7 @@ _PREFIXES = {
     "set": "settings",
     "option": "options",
     "device": "devices",
+    "target": "target",
     "output": "outputs",
 }
 _MAPPINGS = ("stems", "settings", "options", "outputs")

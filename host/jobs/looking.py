@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from .job import Job
 from .task import Output, Seen
 
 if TYPE_CHECKING:
@@ -18,15 +19,16 @@ if TYPE_CHECKING:
 __all__ = ["Attempt", "Entry", "entries", "finished_outputs", "order"]
 
 _CHUNK = 500
+_JOBS = msgspec.json.Decoder(Job)
 _OUTPUTS = msgspec.json.Decoder(Output)
 _RANKS = """
 SELECT id, CASE WHEN state IN ('failed', 'quarantined') THEN 0 WHEN warnings != '[]' THEN 1 ELSE 2 END
 FROM job WHERE run = ? ORDER BY id
 """
 _FINISHED = """
-SELECT job.id, json_extract(CAST(job.spec AS TEXT), '$.target') AS target, output.data
+SELECT job.id, job.spec, output.data
 FROM job JOIN output ON output.job = job.id WHERE job.run = ? AND job.state = 'done'
-ORDER BY target IS NULL, job.id, output.name
+ORDER BY json_extract(CAST(job.spec AS TEXT), '$.target') IS NULL, job.id, output.name
 """
 
 
@@ -86,9 +88,10 @@ def order(ledger: Ledger, missed: Collection[int] = ()) -> list[int]:
 
 
 def finished_outputs(ledger: Ledger) -> Iterator[tuple[int, str, Output]]:
-    """Iterate over finished jobs' outputs: job, target or "", output; those with a target first."""
-    for number, target, data in ledger.ask(_FINISHED, (ledger.run(),)):
-        yield number, target or "", _OUTPUTS.decode(data)
+    """Iterate over finished jobs' outputs: job, target or "", output; those of jobs with targets first."""
+    for number, spec, data in ledger.ask(_FINISHED, (ledger.run(),)):
+        output = _OUTPUTS.decode(data)
+        yield number, _JOBS.decode(spec).target_of(output.name), output
 
 
 def entries(ledger: Ledger, numbers: Sequence[int]) -> Iterator[Entry]:

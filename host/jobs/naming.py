@@ -204,7 +204,8 @@ def check_outputs(job: Job, names: Iterable[str], suffix: str = "wav", source: s
         source: the manifest's name, for the error's text.
 
     Raises:
-        ManifestError: two outputs would be one file; names them, and the job's line.
+        ManifestError: two outputs would be one file, or a target is of an output that is not; names the job's
+            line.
 
     Example:
         >>> from unbraid.host.jobs.job import Job
@@ -213,6 +214,11 @@ def check_outputs(job: Job, names: Iterable[str], suffix: str = "wav", source: s
         unbraid.host.jobs.errors.ManifestError: m:7: name: x and y would both be a.wav; write {output}
     """
     taken: dict[str, str] = {}
+    names = list(names)
+    for target in job.target:
+        if target and target not in names:
+            place = Place(source, job.line or None, f"target.{target}")
+            raise ManifestError([Problem(place, "the graph has no such output", nearest(target, names))])
     for name in names:
         path = job.path(name, suffix)
         other = taken.setdefault(_folded(path), name)

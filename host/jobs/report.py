@@ -160,8 +160,8 @@ class _Look:
     def entries(self, numbers: Sequence[int]) -> Iterator[Entry]:
         """Iterate over jobs; their outputs have the loudness that was found."""
         for entry in entries(self.ledger, numbers):
-            target = entry.row.job.target
-            outputs = tuple(self.hearing.heard(output, target) for output in entry.outputs)
+            job = entry.row.job
+            outputs = tuple(self.hearing.heard(each, job.target_of(each.name)) for each in entry.outputs)
             yield Entry(entry.row, entry.inputs, outputs, entry.attempts)
 
     def note(self, output: Output) -> str:

@@ -181,7 +181,7 @@ class _Attempt:
 
     def _output(self, made: OutputReport) -> Output:
         job = self.task.job
-        heard, verdict = (None, "") if not job.target else _judged(made, job.target)
+        heard, verdict = self._judged(made, job.target_of(made.name))
         return Output(
             name=made.name,
             staged=made.path.name,
@@ -197,6 +197,18 @@ class _Attempt:
             heard=heard,
             verdict=verdict,
         )
+
+    def _judged(self, made: OutputReport, target: str) -> tuple[Heard | None, str]:
+        """Measure an output, and hold it against its target; a loudness that is not defined is told."""
+        if not target:
+            return None, ""
+        from .hearing import hear, verdict_of
+
+        try:
+            found = hear(made.path, made.layout, made.rate)
+        except MediaError as error:
+            return None, f"not held against {target}: {error}"
+        return Heard(found.integrated, found.range, found.true_peak), verdict_of(target, found)
 
     def _film(self, report: RenderReport, warnings: list[str]) -> Output:
         """Put an output into a copy of the film."""
@@ -225,30 +237,6 @@ class _Attempt:
             length=sound.length,
             subtype=made.codec,
         )
-
-
-def _judged(made: OutputReport, target: str) -> tuple[Heard, str]:
-    """Measure an output, and hold it against its target; a scene is measured as it sounds on 5.1."""
-    from ..measures.delivery import delivery
-
-    wanted = delivery(target)
-    if made.layout.startswith("scene:"):
-        from ..adm.loudness import RENDER
-        from ..adm.reader import read_adm
-        from ..adm.show import measured
-
-        found = measured(read_adm(made.path), [RENDER])[RENDER]
-        heard = Heard(found.get("integratedLoudness"), found.get("loudnessRange"), found.get("maxTruePeak"))
-        return heard, wanted.verdict(heard.integrated, heard.true_peak, found.get("maxShortTerm"))
-    from ..measures.file_loudness import measure_file
-
-    file = measure_file(made.path)
-    heard = Heard(_finite(file.integrated), _finite(file.range), _finite(file.true_peak))
-    return heard, wanted.verdict(heard.integrated, heard.true_peak, _finite(file.maximum_short_term))
-
-
-def _finite(value: float) -> float | None:
-    return value if abs(value) < float("inf") else None
 
 
 def _hash(path: Path) -> str:
