@@ -153,6 +153,30 @@ def test_the_scene_it_shows_in_python_is_a_file_that_flies(folder: Path) -> None
     assert "Bee" in unbraid("adm", "show", "garden.wav", cwd=folder).stdout
 
 
+def test_the_batches_it_shows_run(folder: Path) -> None:
+    reels, films = (next(b for b in fences("yaml") if f"# {name}.yaml" in b) for name in ("reels", "films"))
+    (folder / "reels.yaml").write_text(reels)
+    (folder / "films.yaml").write_text(films)
+    (folder / "reels").mkdir()
+    shutil.copy(folder / "interview.wav", folder / "reels" / "one.wav")
+    for line in next(b for b in fences("sh") if "unbraid batch reels" in b).strip().splitlines():
+        done = shell(line.partition("#")[0], folder)
+        assert done.returncode == 0, done.stderr
+    assert {path.name for path in (folder / "out" / "reels").iterdir()} >= {"one.dialogue.wav"}
+    assert "one" in (folder / "out" / "report.html").read_text()
+    for seed, code in enumerate(("DX", "MX", "FX")):
+        x = np.random.default_rng(seed).uniform(-0.1, 0.1, (48000, 2))
+        soundfile.write(folder / f"Harbour_{code}.wav", x, 48000, "PCM_24")
+    done = unbraid("batch", "films.yaml", "-o", "out2", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    assert (folder / "out2" / "Harbour" / "Harbour_adm.wav").is_file()
+    code = next(block for block in fences("python") if "unbraid.batch" in block)
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout) == (0, ""), done.stderr  # all of it is done already
+
+
 def test_the_measuring_it_shows_runs_over_folders_and_arrays(folder: Path) -> None:
     for name in ("stems/talk", "mixes", "out"):
         (folder / name).mkdir(parents=True)

@@ -273,6 +273,8 @@ def report(
         return 0
     page = Path(html) if html else None if data else Path(folder) / "report.html"
     made = write(Path(folder), html=page, json=Path(data) if data else None, wish=wish)
-    for path in (*made.pages, *([Path(data)] if data else [])):
+    for path in (*made.pages[:1], *([Path(data)] if data else [])):
         click.echo(str(path))
+    if len(made.pages) > 1:
+        click.echo(f"and {len(made.pages) - 1} pages that it leads to")
     return 0
