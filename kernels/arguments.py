@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from numbers import Real
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -14,9 +14,26 @@ from .machine import aligned
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-__all__ = ["check_array", "check_count", "check_number", "check_output", "described", "is_float32"]
+__all__ = [
+    "CudaArray",
+    "check_array",
+    "check_count",
+    "check_number",
+    "check_output",
+    "described",
+    "is_float32",
+    "on_cuda",
+]
 
 _FLOAT32 = np.dtype(np.float32)
+
+
+class CudaArray(Protocol):
+    """An array that may lie on a CUDA device: a torch tensor, a CuPy array."""
+
+    @property
+    def __cuda_array_interface__(self) -> dict[str, Any]: ...
+
 
 #: An exact length, a name for any length of at least one, or None for any length.
 Length = int | str | None
@@ -130,3 +147,16 @@ def check_output(
     if any(np.may_share_memory(checked, array) for array in inputs):
         raise KernelError(f"{name} shares memory with an input; kernels do not work in place")
     return checked
+
+
+def on_cuda(array: object, width: int | None) -> bool:
+    """Return whether an array is of a kind that lives on CUDA devices: a torch tensor, a CuPy array.
+
+    Raises:
+        KernelError: it is, but ``width`` asks for vectors of the CPU.
+    """
+    if isinstance(array, np.ndarray) or not hasattr(type(array), "__cuda_array_interface__"):
+        return False
+    if width is not None:
+        raise KernelError("width is for NumPy arrays; leave it out for arrays on CUDA devices")
+    return True

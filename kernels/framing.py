@@ -30,7 +30,7 @@ from .windows import check_hop
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-__all__ = ["FRAMINGS", "Frames", "Framing", "frames_of"]
+__all__ = ["FRAMINGS", "Frames", "Framing", "frames_of", "natural_length"]
 
 Framing = Literal["centered", "centered-zeros", "inside", "scipy", "stream"]
 FRAMINGS: tuple[str, ...] = get_args(Framing)
@@ -165,3 +165,31 @@ def _scipy_frames(samples: int, n_fft: int, hop: int, window: npt.NDArray[Any]) 
     lowest = -((last - half) // hop)
     highest = (samples - 1 + half - first) // hop
     return Frames(samples, n_fft, hop, lowest * hop - half, highest - lowest + 1)
+
+
+def natural_length(framing: str, count: int, n_fft: int, hop: int) -> int:
+    """Return how many samples a signal of so many frames has, as far as that is known.
+
+    Args:
+        framing: one of `FRAMINGS`.
+        count: frames.
+        n_fft: samples in a frame.
+        hop: samples between frames.
+
+    Raises:
+        KernelError: the framing does not say, or the frames hold no whole sample.
+
+    Example:
+        >>> natural_length("centered", 188, 1024, 256)
+        47872
+    """
+    hop = check_hop(hop, n_fft)
+    if framing == "inside":
+        return (count - 1) * hop + n_fft
+    if framing == "stream":
+        if count * hop <= n_fft - hop:
+            raise KernelError(f"{count} frames with hop {hop} hold no whole sample of framing 'stream'")
+        return count * hop - (n_fft - hop)
+    if framing == "scipy":
+        raise KernelError("framing 'scipy' needs length=, the number of samples of the signal")
+    return max(1, (count - 1) * hop + n_fft % 2)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
-from .arguments import check_array, check_count, check_output
+from .arguments import check_array, check_count, check_output, on_cuda
 from .code import job as at
 from .errors import KernelError
 from .framing import frames_of
@@ -20,11 +20,13 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from .framing import Framing
+    from .spectra import OnDevice
     from .windows import Window
 
 __all__ = ["function_roundtrip", "masked_roundtrip"]
 
 
+@overload
 def masked_roundtrip(
     x: npt.NDArray[np.float32],
     masks: npt.NDArray[np.float32],
@@ -35,16 +37,43 @@ def masked_roundtrip(
     framing: Framing = "centered",
     out: npt.NDArray[np.float32] | None = None,
     width: int | None = None,
-) -> npt.NDArray[np.float32]:
+) -> npt.NDArray[np.float32]: ...
+
+
+@overload
+def masked_roundtrip(
+    x: OnDevice,
+    masks: OnDevice,
+    n_fft: int = 2048,
+    hop: int = 512,
+    window: Window = "hann",
+    *,
+    framing: Framing = "centered",
+    out: OnDevice | None = None,
+) -> OnDevice: ...
+
+
+def masked_roundtrip(
+    x: Any,
+    masks: Any,
+    n_fft: int = 2048,
+    hop: int = 512,
+    window: Window = "hann",
+    *,
+    framing: Framing = "centered",
+    out: Any = None,
+    width: int | None = None,
+) -> Any:
     """Return ``istft(stft(x) * mask)`` for one mask or for each of many stems, in one pass.
 
     One forward transform, and an inverse for each stem. Beside the output it needs a few frames of memory.
 
     Args:
-        x: float32 ``[channels, samples]``, C-contiguous.
+        x: float32 ``[channels, samples]``, C-contiguous: a NumPy array, or a torch tensor or CuPy array on a
+            CUDA device, see `kernels.cuda`; masks and out are of the same kind and there too.
         masks: real, float32 ``[channels, frames, bins]``, or ``[stems, channels, frames, bins]``,
             C-contiguous, ``bins = n_fft // 2 + 1``. For the default framing ``frames = 1 + samples // hop``.
-        n_fft: samples in a frame, 2^a 3^b 5^c 7^d, 2 to 2^20.
+        n_fft: samples in a frame, 2^a 3^b 5^c 7^d, 2 to 2^20; on CUDA a multiple of 16 from 32 to 8192.
         hop: samples between frames, 1 to ``n_fft``.
         window: analysis window, a name or an array ``[n_fft]``; synthesis uses its dual.
         framing: where frames lie, see `kernels.framing`; by default as torch.stft frames by default.
@@ -64,6 +93,10 @@ def masked_roundtrip(
         >>> bool(np.abs(y - x).max() < 1e-5)
         True
     """
+    if on_cuda(x, width):
+        from .cuda import masked_roundtrip as with_cuda
+
+        return with_cuda(x, masks, n_fft, hop, window, framing, out)
     check_array("x", x, np.float32, ("channels", "samples"))
     plan, values = plan_of(n_fft, width), window_of(window, n_fft)
     frames = frames_of(framing, x.shape[1], n_fft, hop, values)

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 import numpy as np
 
-from .arguments import check_array, check_count
+from .arguments import CudaArray, check_array, check_count, on_cuda
 from .code import job as at
 from .code.job import GAP
 from .errors import KernelError
-from .framing import Frames, frames_of
+from .framing import Frames, frames_of, natural_length
 from .machine import Kernel, address_of, aligned
 from .pairs import run_pairs
 from .plan import plan_of
 from .stretches import overlap_add, padded
 from .threads import thread_count
-from .windows import check_hop, dual_window, window_of
+from .windows import dual_window, window_of
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -26,10 +26,13 @@ if TYPE_CHECKING:
 
 __all__ = ["istft", "point_at_samples", "point_at_windows", "stft"]
 
+OnDevice = TypeVar("OnDevice", bound=CudaArray)
+
 _analysis = Kernel("signals.analysis", 1)
 _LEAST = 64  # frames that are worth a thread
 
 
+@overload
 def stft(
     x: npt.NDArray[np.float32],
     n_fft: int = 2048,
@@ -39,7 +42,31 @@ def stft(
     framing: Framing = "centered",
     out: npt.NDArray[np.complex64] | None = None,
     width: int | None = None,
-) -> npt.NDArray[np.complex64]:
+) -> npt.NDArray[np.complex64]: ...
+
+
+@overload
+def stft(
+    x: OnDevice,
+    n_fft: int = 2048,
+    hop: int = 512,
+    window: Window = "hann",
+    *,
+    framing: Framing = "centered",
+    out: OnDevice | None = None,
+) -> OnDevice: ...
+
+
+def stft(
+    x: Any,
+    n_fft: int = 2048,
+    hop: int = 512,
+    window: Window = "hann",
+    *,
+    framing: Framing = "centered",
+    out: Any = None,
+    width: int | None = None,
+) -> Any:
     """Return the short-time Fourier transform.
 
     ``X[c, k, f] = sum_n x[c, start + k hop + n] window[n] exp(-2 pi i f n / n_fft)``, unscaled, as torch.stft
@@ -47,8 +74,9 @@ def stft(
     -140 dB of a channel, and NaN, reach the other of its pair (0 and 1, 2 and 3, ...).
 
     Args:
-        x: float32 ``[channels, samples]``, C-contiguous.
-        n_fft: samples in a frame, 2^a 3^b 5^c 7^d, 2 to 2^20.
+        x: float32 ``[channels, samples]``, C-contiguous: a NumPy array, or a torch tensor or CuPy array on a
+            CUDA device, see `kernels.cuda`.
+        n_fft: samples in a frame, 2^a 3^b 5^c 7^d, 2 to 2^20; on CUDA a multiple of 16 from 32 to 8192.
         hop: samples between frames, 1 to ``n_fft``.
         window: a name from `kernels.windows.WINDOWS`, or an array ``[n_fft]``.
         framing: where frames lie, see `kernels.framing`.
@@ -56,7 +84,7 @@ def stft(
         width: float32 lanes of vectors, 16, 8, 4 or 1; by default the CPU's.
 
     Returns:
-        complex64 ``[channels, frames, n_fft // 2 + 1]``; ``out`` if given.
+        complex64 ``[channels, frames, n_fft // 2 + 1]``, of x's kind; ``out`` if given.
 
     Raises:
         KernelError: an argument cannot be, or the signal is too short for the framing.
@@ -66,6 +94,10 @@ def stft(
         >>> stft(x, 1024, 256).shape
         (1, 188, 513)
     """
+    if on_cuda(x, width):
+        from .cuda import stft as with_cuda
+
+        return with_cuda(x, n_fft, hop, window, framing, out)
     check_array("x", x, np.float32, ("channels", "samples"))
     plan, values = plan_of(n_fft, width), window_of(window, n_fft)
     frames = frames_of(framing, x.shape[1], n_fft, hop, values)
@@ -105,6 +137,7 @@ def point_at_windows(job: npt.NDArray[np.int64], window: npt.NDArray[np.float64]
     return [kept]
 
 
+@overload
 def istft(
     X: npt.NDArray[np.complex64],
     n_fft: int = 2048,
@@ -115,15 +148,41 @@ def istft(
     length: int | None = None,
     out: npt.NDArray[np.float32] | None = None,
     width: int | None = None,
-) -> npt.NDArray[np.float32]:
+) -> npt.NDArray[np.float32]: ...
+
+
+@overload
+def istft(
+    X: OnDevice,
+    n_fft: int = 2048,
+    hop: int = 512,
+    window: Window = "hann",
+    *,
+    framing: Framing = "centered",
+    length: int | None = None,
+    out: OnDevice | None = None,
+) -> OnDevice: ...
+
+
+def istft(
+    X: Any,
+    n_fft: int = 2048,
+    hop: int = 512,
+    window: Window = "hann",
+    *,
+    framing: Framing = "centered",
+    length: int | None = None,
+    out: Any = None,
+    width: int | None = None,
+) -> Any:
     """Return the signal whose `stft` comes closest to ``X`` (Griffin and Lim, IEEE TASSP 32, 1984).
 
     Overlap-add with the dual of the window; at the ends, where fewer frames overlap, with the weights that
     are there, as torch.istft does.
 
     Args:
-        X: complex64 ``[channels, frames, n_fft // 2 + 1]``, C-contiguous. Imaginary parts at 0 Hz and at
-            half the rate are ignored.
+        X: complex64 ``[channels, frames, n_fft // 2 + 1]``, C-contiguous, of the kinds that `stft`
+            takes. Imaginary parts at 0 Hz and at half the rate are ignored.
         n_fft: samples in a frame.
         hop: samples between frames.
         window: the analysis window.
@@ -147,11 +206,14 @@ def istft(
         >>> bool(np.abs(y - x).max() < 1e-5)
         True
     """
+    if on_cuda(X, width):
+        from .cuda import istft as with_cuda
+
+        return with_cuda(X, n_fft, hop, window, framing, length, out)
     plan, values = plan_of(n_fft, width), window_of(window, n_fft)
     check_array("X", X, np.complex64, ("channels", "frames", plan.bins))
     channels, count, _ = X.shape
-    natural = _natural_length(framing, count, n_fft, check_hop(hop, n_fft)) if length is None else length
-    length = check_count("length", natural)
+    length = natural_length(framing, count, n_fft, hop) if length is None else check_count("length", length)
     unmirrored = "centered-zeros" if framing == "centered" else framing  # the same frames, of any length
     frames = frames_of(unmirrored, length, n_fft, hop, values)
     if frames.count != count:
@@ -168,18 +230,6 @@ def istft(
     job[at.IN], job[at.IN_STRIDE], job[at.IN_FRAME] = address_of(X), X.strides[0], X.strides[1]
     overlap_add(plan, job, frames, values, dual_window(values, hop), out[None])
     return out
-
-
-def _natural_length(framing: str, count: int, n_fft: int, hop: int) -> int:
-    if framing == "inside":
-        return (count - 1) * hop + n_fft
-    if framing == "stream":
-        if count * hop <= n_fft - hop:
-            raise KernelError(f"{count} frames with hop {hop} hold no whole sample of framing 'stream'")
-        return count * hop - (n_fft - hop)
-    if framing == "scipy":
-        raise KernelError("framing 'scipy' needs length=, the number of samples of the signal")
-    return max(1, (count - 1) * hop + n_fft % 2)
 
 
 def _check_apart(out: npt.NDArray[Any], name: str, source: npt.NDArray[Any]) -> None:

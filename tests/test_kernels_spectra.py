@@ -259,7 +259,7 @@ REFUSALS: list[tuple[Any, str]] = [
     (lambda a: stft(a.x.astype(np.complex64)), "x must be float32 .* not complex64"),
     (lambda a: stft(a.x.astype(">f4")), "x must be float32 .* not >f4"),
     (lambda a: stft(a.x.tolist()), "x must be float32 .* not list"),
-    (lambda _: stft(None), "x must be float32 .* not NoneType"),  # type: ignore[arg-type]
+    (lambda _: stft(None), "x must be float32 .* not NoneType"),  # type: ignore[call-overload]
     (lambda a: stft(a.x[0]), r"x must be float32 \[channels, samples\], not float32 \[300\]"),
     (lambda a: stft(a.x[None]), r"not float32 \[1, 2, 300\]"),
     (lambda a: stft(a.x[:, :0]), r"x must be .* not float32 \[2, 0\]"),
@@ -272,21 +272,21 @@ REFUSALS: list[tuple[Any, str]] = [
     (lambda a: stft(a.x, 0), "n_fft must be an integer of at least 2, not 0"),
     (lambda a: stft(a.x, 1), "n_fft must be an integer of at least 2, not 1"),
     (lambda a: stft(a.x, -4), "n_fft must be an integer of at least 2, not -4"),
-    (lambda a: stft(a.x, 64.0, 16), "n_fft must be an integer of at least 2, not 64.0"),  # type: ignore[arg-type]
-    (lambda a: stft(a.x, "64", 16), "n_fft must be an integer"),  # type: ignore[arg-type]
-    (lambda a: stft(a.x, [64], 16), "n_fft must be an integer"),  # type: ignore[arg-type]
+    (lambda a: stft(a.x, 64.0, 16), "n_fft must be an integer of at least 2, not 64.0"),  # type: ignore[call-overload]
+    (lambda a: stft(a.x, "64", 16), "n_fft must be an integer"),  # type: ignore[call-overload]
+    (lambda a: stft(a.x, [64], 16), "n_fft must be an integer"),  # type: ignore[call-overload]
     (lambda a: stft(a.x, 64, 0), "hop must be 1 to n_fft = 64, an integer, not 0"),
     (lambda a: stft(a.x, 64, 65), "hop must be 1 to n_fft = 64, an integer, not 65"),
-    (lambda a: stft(a.x, 64, 16.5), "hop must be 1 to n_fft = 64, an integer, not 16.5"),  # type: ignore[arg-type]
+    (lambda a: stft(a.x, 64, 16.5), "hop must be 1 to n_fft = 64, an integer, not 16.5"),  # type: ignore[call-overload]
     (lambda a: istft(a.X, 64, 0, framing="stream"), "hop must be 1 to n_fft = 64, an integer, not 0"),
-    (lambda a: istft(a.X, 64, "16"), "hop must be 1 to n_fft"),  # type: ignore[arg-type]
-    (lambda a: masked_roundtrip(a.x, a.masks, 64, None), "hop must be 1 to n_fft"),  # type: ignore[arg-type]
+    (lambda a: istft(a.X, 64, "16"), "hop must be 1 to n_fft"),  # type: ignore[call-overload]
+    (lambda a: masked_roundtrip(a.x, a.masks, 64, None), "hop must be 1 to n_fft"),  # type: ignore[call-overload]
     *[
         (lambda a, w=w: stft(a.x, 64, 16, width=w), "width must be one of 16, 8, 4, 1, not ")
         for w in (3, 0, -1, 32, "8")
     ],
     (lambda a: stft(a.x, 64, 16, "triangle"), "window 'triangle' is unknown; there are hann, .*, boxcar"),
-    (lambda a: stft(a.x, 64, 16, None), "window must be real .* not object"),  # type: ignore[arg-type]
+    (lambda a: stft(a.x, 64, 16, None), "window must be real .* not object"),  # type: ignore[call-overload]
     (lambda a: stft(a.x, 64, 16, np.ones(63)), r"window must be real \[n_fft = 64\], not float64 \[63\]"),
     (lambda a: stft(a.x, 64, 16, np.ones((1, 64))), r"window must be real .* not float64 \[1, 64\]"),
     (lambda a: stft(a.x, 64, 16, np.ones(64) + 0j), "window must be real .* not complex128"),
@@ -297,11 +297,11 @@ REFUSALS: list[tuple[Any, str]] = [
     (lambda a: istft(a.X, 64, 16, np.zeros(64)), "leaves samples without weight"),
     (lambda a: stft(a.x, 64, 16, np.zeros(64), framing="scipy"), "the window is zero everywhere"),
     (
-        lambda a: stft(a.x, 64, 16, framing="reflect"),  # type: ignore[arg-type]
+        lambda a: stft(a.x, 64, 16, framing="reflect"),  # type: ignore[call-overload]
         "framing 'reflect' is unknown; there are centered, .*, s",
     ),
-    (lambda a: stft(a.x, 64, 16, framing=["inside"]), "framing .* is unknown"),  # type: ignore[arg-type]
-    (lambda a: istft(a.X, 64, 16, framing=None), "framing None is unknown"),  # type: ignore[arg-type]
+    (lambda a: stft(a.x, 64, 16, framing=["inside"]), "framing .* is unknown"),  # type: ignore[call-overload]
+    (lambda a: istft(a.X, 64, 16, framing=None), "framing None is unknown"),  # type: ignore[call-overload]
     (lambda a: stft(a.x[:1, :32].copy(), 64, 16), "32 samples are too few to be mirrored by n_fft // 2 = 32"),
     (
         lambda a: stft(a.x[:1, :63].copy(), 64, 16, framing="inside"),
@@ -322,7 +322,7 @@ REFUSALS: list[tuple[Any, str]] = [
     (lambda a: istft(a.X[:, :0], 64, 16), r"X must be .* not complex64 \[2, 0, 33\]"),
     (lambda a: istft(a.X[:, ::2], 64, 16), "X .* must be C-contiguous"),
     (lambda a: istft(a.X, 64, 16, length=0), "length must be an integer of at least 1, not 0"),
-    (lambda a: istft(a.X, 64, 16, length=300.0), "length must be an integer of at least 1, not 300.0"),  # type: ignore[arg-type]
+    (lambda a: istft(a.X, 64, 16, length=300.0), "length must be an integer of at least 1, not 300.0"),  # type: ignore[call-overload]
     (lambda a: istft(a.X, 64, 16, framing="scipy"), "framing 'scipy' needs length="),
     (
         lambda a: istft(a.X[:, :3].copy(), 64, 16, framing="stream"),
@@ -371,7 +371,7 @@ def test_inputs_may_be_read_only_and_stay_as_they_are(good: Any) -> None:
     for array in held:
         array.flags.writeable = False
     X, y = np.empty_like(good.X), np.empty_like(good.x)
-    assert stft(good.x, np.int64(64), np.int32(16), out=X) is X  # type: ignore[arg-type]
+    assert stft(good.x, np.int64(64), np.int32(16), out=X) is X  # type: ignore[call-overload]
     assert istft(good.X, 64, 16, length=300, out=y) is y
     assert masked_roundtrip(good.x, good.masks, 64, 16, out=y) is y
     for array, was in zip(held, before, strict=True):

@@ -34,6 +34,7 @@ from unbraid.kernels.machine import (
 )
 from unbraid.kernels.machine.build import RAISED
 from unbraid.kernels.machine.cache import cache_folder, load_object, store_object
+from unbraid.kernels.machine.kept import cache_root
 from unbraid.kernels.plan import plan_of
 
 if TYPE_CHECKING:
@@ -393,14 +394,14 @@ def test_the_cache_is_numba_s_else_the_user_s_else_in_their_home(
     monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path / "numba"))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
-    assert cache._root() == tmp_path / "numba"
+    assert cache_root() == tmp_path / "numba"
     monkeypatch.delenv("NUMBA_CACHE_DIR")
-    assert cache._root() == tmp_path / "xdg"
+    assert cache_root() == tmp_path / "xdg"
     monkeypatch.setenv("XDG_CACHE_HOME", "relative")  # its specification: to be ignored
-    assert cache._root() == tmp_path / "home/.cache"
+    assert cache_root() == tmp_path / "home/.cache"
     monkeypatch.setenv("XDG_CACHE_HOME", "")
     monkeypatch.setenv("NUMBA_CACHE_DIR", "")
-    assert cache._root() == tmp_path / "home/.cache"
+    assert cache_root() == tmp_path / "home/.cache"
     cache_folder.cache_clear()
     assert cache_folder().parent == tmp_path / "home/.cache/unbraid"
 
@@ -425,8 +426,8 @@ def test_a_user_without_a_home_has_a_cache_among_temporary_files(monkeypatch: py
     monkeypatch.delenv("NUMBA_CACHE_DIR", raising=False)
     monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
     monkeypatch.setattr(Path, "home", nowhere)
-    assert cache._root().name == f"cache-{os.geteuid()}"
-    assert cache._root().is_absolute()
+    assert cache_root().name == f"cache-{os.geteuid()}"
+    assert cache_root().is_absolute()
 
 
 @pytest.mark.parametrize("umask", [0o000, 0o022])

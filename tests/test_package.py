@@ -106,7 +106,7 @@ def wheel(copy: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_wheel_holds_the_package_and_nothing_else(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         names = {name for name in archive.namelist() if ".dist-info/" not in name}
-    data = [path for suffix in (".yaml", ".safetensors") for path in in_package(suffix)]
+    data = [path for suffix in (".yaml", ".safetensors", ".cuh") for path in in_package(suffix)]
     cards = [path for path in in_package(".md") if path.parent.name == "models"]
     files = {*in_package(".py"), *data, *cards, Path("py.typed")}
     assert names == {f"unbraid/{path.as_posix()}" for path in files}

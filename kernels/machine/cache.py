@@ -3,10 +3,7 @@
 The folder's name is a hash of everything in `kernels.code` and `kernels.machine`, of the versions of
 numba, llvmlite and Python, of the settings of numba that shape code, and of the CPU with its features.
 So whatever changes, a callee in another file included, leads to a new folder, and nothing stale is ever
-loaded. Files are written beside their place and renamed, so of processes that race the last one's file
-stays, whole; each begins with a digest of its rest, so a damaged file is compiled again instead of
-crashing the process. Folders are made private, and files that belong to another user are not loaded:
-what is kept here is executed.
+loaded. How files are kept is told in `kept`.
 """
 
 from __future__ import annotations
@@ -14,15 +11,14 @@ from __future__ import annotations
 import hashlib
 import os
 import sys
-import tempfile
-from contextlib import suppress
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
+from .kept import cache_root, read_kept, write_kept
+
 __all__ = ["cache_folder", "load_object", "sources_hash", "store_object"]
 
-_DIGEST = 32  # bytes of SHA-256
 #: Environment variables that change what numba compiles.
 _SETTINGS = (
     "NUMBA_BOUNDSCHECK",
@@ -37,19 +33,6 @@ _SETTINGS = (
     "NUMBA_SLP_VECTORIZE",
 )
 _KERNELS = Path(__file__).resolve().parents[1]
-
-
-def _root() -> Path:
-    """Where caches go: ``NUMBA_CACHE_DIR``, else ``XDG_CACHE_HOME``, else ``~/.cache``; never relative."""
-    if folder := os.environ.get("NUMBA_CACHE_DIR"):
-        return Path(folder).absolute()
-    # Its specification says to ignore a relative path.
-    if (folder := os.environ.get("XDG_CACHE_HOME")) and Path(folder).is_absolute():
-        return Path(folder)
-    try:
-        return Path.home() / ".cache"
-    except RuntimeError:  # neither HOME nor an entry for the user, as in many containers
-        return Path(tempfile.gettempdir()) / f"cache-{os.geteuid()}"
 
 
 def _sources_hash() -> str:
@@ -81,45 +64,19 @@ def cache_folder() -> Path:
     settings = [f"{name}={os.environ.get(name, '')}" for name in _SETTINGS]
     for part in (version("numba"), version("llvmlite"), f"{sys.version_info[:2]}", *cpu(), *settings):
         sha.update(f"\0{part}".encode())
-    return _root() / "unbraid" / f"kernels-{sha.hexdigest()[:16]}"
+    return cache_root() / "unbraid" / f"kernels-{sha.hexdigest()[:16]}"
 
 
 def load_object(name: str) -> bytes | None:
     """Return the object code kept under this name, or None if there is none, or none to be trusted."""
-    try:
-        with (cache_folder() / f"{name}.o").open("rb") as file:
-            owner, content = os.fstat(file.fileno()).st_uid, file.read()
-    except OSError:
-        return None
-    if not _SOURCES or owner not in {0, os.geteuid()}:
-        return None
-    digest, code = content[:_DIGEST], content[_DIGEST:]
-    return code if hashlib.sha256(code).digest() == digest else None
+    return read_kept(cache_folder() / f"{name}.o") if _SOURCES else None
 
 
 def store_object(name: str, code: bytes) -> bool:
     """Keep object code under this name; return whether later processes will find it."""
-    folder = cache_folder()
     try:
         if _sources_hash() != _SOURCES:
             return False  # edited since the folder got its name, so this code may not belong there
-        _make_private(folder)
-        handle, partial = tempfile.mkstemp(dir=folder, prefix=f".{name[:40]}-")
     except OSError:
         return False
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(hashlib.sha256(code).digest() + code)
-        Path(partial).replace(folder / f"{name}.o")
-    except OSError:
-        with suppress(OSError):
-            Path(partial).unlink()
-        return False
-    return load_object(name) is not None
-
-
-def _make_private(folder: Path) -> None:
-    """Make a folder and those above it for this user alone; pathlib would do so for the last one only."""
-    missing = [path for path in (folder, *folder.parents) if not path.exists()]
-    for path in reversed(missing):
-        path.mkdir(mode=0o700, exist_ok=True)
+    return bool(_SOURCES) and write_kept(cache_folder() / f"{name}.o", code)
