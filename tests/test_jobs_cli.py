@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -53,6 +54,15 @@ def test_a_failure_is_one_line_and_exit_code_1(folder: Path, unbraid: Unbraid) -
     assert "3 of 4 jobs done (3 of them now" in done.out
     assert "1 failed" in done.out
     assert "unbraid batch retry" in done.err
+
+
+def test_more_workers_than_cpus_are_warned_of(
+    folder: Path, unbraid: Unbraid, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1})
+    assert unbraid("batch", "batch.yaml", "-o", "out", "--workers", 2).err == ""
+    done = unbraid("batch", "batch.yaml", "-o", "out", "--workers", 3)
+    assert done.err.startswith("warning: 3 workers on 2 CPUs")
 
 
 def test_programs_hear_of_every_job_as_json(folder: Path, unbraid: Unbraid) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import sys
 import time
@@ -100,6 +101,7 @@ def run(manifest: str, folder: str, memory: int | None, as_json: bool, **options
     from ..jobs.start import batch
 
     began = time.monotonic()
+    _warn_of_crowding(options["workers"], options["threads"] or 1, options["ray"])
     with ExitStack() as stack:
         cancelled = stack.enter_context(cancel_on_interrupt())
         told, shown = stack.enter_context(_events() if as_json else _progress())
@@ -117,6 +119,14 @@ def run(manifest: str, folder: str, memory: int | None, as_json: bool, **options
     if jobs.interrupted:
         return 128 + signal.SIGINT
     return 1 if jobs.counts["failed"] + jobs.counts["quarantined"] else 0
+
+
+def _warn_of_crowding(workers: int | None, threads: int, ray: str | None) -> None:
+    """Say when workers would stand in each other's way."""
+    cores = len(os.sched_getaffinity(0))
+    if workers is not None and ray is None and workers * threads > cores:
+        busy = f"{workers} workers with {threads} threads each" if threads > 1 else f"{workers} workers"
+        click.echo(f"warning: {busy} on {cores} CPUs are slower than as many as there are CPUs", err=True)
 
 
 _Shown = tuple["Callable[[str, Event], None]", "Callable[[Batch, JobResult], None]"]
