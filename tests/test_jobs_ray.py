@@ -27,6 +27,7 @@ from unbraid.host.jobs.executor import Began, Moved
 from unbraid.host.jobs.ledger import read_ledger
 from unbraid.host.jobs.local import LocalExecutor
 from unbraid.host.jobs.slot import Terms
+from unbraid.host.jobs.task import Task
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -45,7 +46,8 @@ def nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Two]:
     with pytest.MonkeyPatch.context() as patch:
         site = tmp_path_factory.mktemp("ray") / "site"
         rig.install_trouble(site, patch)
-        patch.setenv("PYTHONPATH", os.pathsep.join([str(site), str(Path(__file__).parent)]))
+        paths = [str(site), str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")]
+        patch.setenv("PYTHONPATH", os.pathsep.join(filter(None, paths)))
         two = Two()
         yield two
         two.ray.shutdown()
@@ -257,7 +259,7 @@ def test_a_batch_that_is_cancelled_by_force_leaves_no_process_and_no_file(two: T
     with pytest.raises(KeyboardInterrupt):
         list(two.batch(jobs, tmp_path / "out", told=told))
     assert len(found) == 4
-    assert gone(found, seconds=0.5)
+    assert gone(found, seconds=0)
     assert rig.files(tmp_path / "out") == []
     assert not list((tmp_path / "out" / ".unbraid-batch" / "staging").iterdir())
     with read_ledger(tmp_path / "out") as ledger:
@@ -277,16 +279,26 @@ def test_a_batch_that_is_asked_to_end_lets_running_jobs_end(two: Two, tmp_path: 
     assert done_once(tmp_path / "out", 8)
 
 
+def test_tasks_that_no_worker_took_can_be_had_back_once(two: Two, tmp_path: Path) -> None:
+    executor = two.executor(tmp_path / "out")
+    for number, job in enumerate(slow(tmp_path, 4)):
+        executor.submit(Task(number=number, job=job, folder=str(tmp_path), staging=str(tmp_path / "s")))
+    assert executor.withdraw() == [0, 1, 2, 3]
+    assert executor.withdraw() == []
+    executor.close()
+
+
 def driver(folder: Path, address: str, *more: object, **options: Any) -> subprocess.Popen[str]:
     """Run the command line on the cluster, for the manifest of `written`."""
     code = "import sys; from unbraid.host.cli.app import main; main(sys.argv[1:])"
+    alone = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
     arguments = ("batch", folder / "manifest.jsonl", "-o", folder / "out", "--ray", address, *more)
     return subprocess.Popen(
         [sys.executable, "-c", code, *map(str, arguments)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        env={**alone, "PYTHONPATH": os.pathsep.join(sys.path)},
         **options,
     )
 

@@ -272,7 +272,7 @@ class Ledger:
                 done.seconds,
                 done.cpu,
                 done.memory,
-                json.dumps(done.findings),
+                _ENCODE(done.findings).decode(),  # a finding may be no number, which JSON has not
                 json.dumps(done.warnings),
                 number,
             ),
