@@ -108,12 +108,8 @@ def view(
     found = place_of(name, array)
     anything: Any = array
     lengths = tuple(anything.shape)
-    given = str(anything.dtype).removeprefix("torch.")
-    fits = len(lengths) == len(shape) and all(
-        a == b if isinstance(b, int) else a >= 1 for a, b in zip(lengths, shape, strict=True)
-    )
-    if given != dtype or not fits:
-        wanted = ", ".join(map(str, shape))
+    if anything.dtype != _dtype(found.library, dtype) or not _fits(lengths, shape):
+        wanted, given = ", ".join(map(str, shape)), str(anything.dtype).removeprefix("torch.")
         raise KernelError(f"{name} must be {dtype} [{wanted}], not {given} {list(lengths)}")
     if found != place:
         raise KernelError(
@@ -125,6 +121,19 @@ def view(
     if not anything.flags.c_contiguous:
         raise KernelError(f"{name} must be C-contiguous; use cupy.ascontiguousarray")
     return View(int(anything.data.ptr), lengths, int(anything.nbytes))
+
+
+@cache
+def _dtype(library: str, name: str) -> Any:
+    return getattr(sys.modules[library], name)
+
+
+def _fits(lengths: tuple[int, ...], shape: tuple[int | str, ...]) -> bool:
+    if lengths == shape:
+        return 0 not in shape
+    return len(lengths) == len(shape) and all(
+        a == b if isinstance(b, int) else a >= 1 for a, b in zip(lengths, shape, strict=True)
+    )
 
 
 def _torch_address(name: str, tensor: Any, *, writable: bool) -> int:
@@ -157,9 +166,12 @@ def written(
     return array, found
 
 
-def _library(array: object) -> str:
-    for base in type(array).__mro__:
-        root = base.__module__.partition(".")[0]
-        if root in {"torch", "cupy"}:
-            return root
-    return ""
+def _library(array: Any) -> str:
+    kind: Any = type(array)
+    return _library_of(kind)
+
+
+@cache
+def _library_of(kind: type[Any]) -> str:
+    roots = [base.__module__.partition(".")[0] for base in kind.__mro__]
+    return next((root for root in roots if root in {"torch", "cupy"}), "")

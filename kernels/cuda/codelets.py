@@ -24,9 +24,9 @@ class _Lines:
     def __init__(self, sign: int) -> None:
         self.sign, self.lines = sign, list[str]()
 
-    def let(self, expression: str, kind: str = "float") -> str:
+    def let(self, expression: str) -> str:
         name = f"t{len(self.lines)}"
-        self.lines.append(f"const {kind} {name} = {expression};")
+        self.lines.append(f"const float {name} = {expression};")
         return name
 
     def add(self, a: _Value, b: _Value) -> _Value:
@@ -105,15 +105,13 @@ def codelet(points: int, *, inverse: bool) -> str:
 
 
 def twisted_codelet(points: int, *, inverse: bool) -> str:
-    """Return ``twisted(Points<n>, ..., v, table, step)``: v is multiplied by w^n, then transformed.
+    """Return ``twisted(Points<n>, ..., v, w)``: v is multiplied by powers of a twiddle, then transformed.
 
-    The table holds the twiddles of `twiddle_exponents`, ``step`` apart; the inverse takes their conjugates.
+    ``w`` holds the twiddles of `twiddle_exponents`; the inverse takes their conjugates.
     """
     lines = _Lines(1 if inverse else -1)
-    loaded = [
-        lines.let(f"again(table + {j} * step)", "float2") for j in range(len(twiddle_exponents(points)))
-    ]
-    kept = [(f"{name}.x", f"{'-' if inverse else ''}{name}.y") for name in loaded]
+    minus = "-" if inverse else ""
+    kept = [(f"w[{j}].x", f"{minus}w[{j}].y") for j in range(len(twiddle_exponents(points)))]
     values = [(f"v[{n}].x", f"v[{n}].y") for n in range(points)]
     if _power_of_two(points):
         tables = {}
@@ -124,7 +122,7 @@ def twisted_codelet(points: int, *, inverse: bool) -> str:
     else:
         turned = [lines.times(value, w) for value, w in zip(values[1:], kept, strict=True)]
         out = _transform(lines, [values[0], *turned])
-    return _function("twisted", ", const float2* table, int step", points, lines, out)
+    return _function("twisted", f", const float2 (&w)[{len(twiddle_exponents(points))}]", points, lines, out)
 
 
 def _function(name: str, more: str, points: int, lines: _Lines, out: list[_Value]) -> str:

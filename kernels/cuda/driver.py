@@ -61,9 +61,18 @@ class Device:
         _call("cuDeviceGetAttribute", ctypes.byref(value), number, self._handle)
         return value.value
 
+    def is_current(self) -> bool:
+        """Return whether the device's context is this thread's already, as it mostly is."""
+        found = ctypes.c_void_p()
+        _call("cuCtxGetCurrent", ctypes.byref(found))
+        return found.value == self._context.value
+
     @contextmanager
     def current(self) -> Iterator[None]:
         """Make the device's context this thread's, and the one before again afterwards."""
+        if self.is_current():
+            yield
+            return
         _call("cuCtxPushCurrent_v2", self._context)
         try:
             yield

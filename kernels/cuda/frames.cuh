@@ -58,18 +58,32 @@ __device__ __forceinline__ Pair pair_at(const Job& job, long long channel, int p
 
 // Stages ------------------------------------------------------------------------------------------------
 
-// A butterfly, its values first multiplied by the powers of its twiddle.
 template <int S>
-__device__ __forceinline__ void forwards(const Job& job, int u, float2 (&v)[Stage<S>::RADIX]) {
-    const float2* table = job.twiddles + Stage<S>::FORWARDS + u % Stage<S>::BELOW;
-    twisted(Points<Stage<S>::RADIX>(), Forward(), v, table, Stage<S>::BELOW);
+__device__ constexpr int turns() {
+    return (LENGTH / Stage<S>::RADIX + LANES - 1) / LANES;
 }
 
+// The twiddles of a thread's butterflies. They are read before a barrier, so that both waits are one.
 template <int S>
-__device__ __forceinline__ void backwards(const Job& job, int u, float2 (&v)[Stage<S>::RADIX]) {
-    const float2* table = job.twiddles + Stage<S>::BACKWARDS + u / Stage<S>::BELOW;
-    twisted(Points<Stage<S>::RADIX>(), Inverse(), v, table, Stage<S>::ABOVE);
-}
+struct Twiddles {
+    float2 w[turns<S>()][Stage<S>::TWIDDLES];
+
+    __device__ __forceinline__ void forwards(const Job& job, int turn, int u) {
+        const float2* table = job.twiddles + Stage<S>::FORWARDS + u % Stage<S>::BELOW;
+#pragma unroll
+        for (int i = 0; i < Stage<S>::TWIDDLES; i++) w[turn][i] = again(table + i * Stage<S>::BELOW);
+    }
+
+    __device__ __forceinline__ void backwards(const Job& job, int lane) {
+#pragma unroll
+        for (int turn = 0; turn < turns<S>(); turn++) {
+            const int u = min(lane + turn * LANES, LENGTH / Stage<S>::RADIX - 1);
+            const float2* table = job.twiddles + Stage<S>::BACKWARDS + u / Stage<S>::BELOW;
+#pragma unroll
+            for (int i = 0; i < Stage<S>::TWIDDLES; i++) w[turn][i] = again(table + i * Stage<S>::ABOVE);
+        }
+    }
+};
 
 template <int S>
 __device__ __forceinline__ void load(const float2* room, int u, float2 (&v)[Stage<S>::RADIX]) {
@@ -85,42 +99,54 @@ __device__ __forceinline__ void store(float2* room, int u, const float2 (&v)[Sta
     for (int i = 0; i < Stage<S>::RADIX; i++) to[i * Stage<S>::APART] = v[i];
 }
 
-// The stages between the first and the last, forwards and backwards.
-template <int S>
-__device__ __forceinline__ void between(const Job& job, float2* room, int lane) {
+// The stages between the first and the last, and what is to be done before the last one's barrier.
+template <int S, class Then>
+__device__ __forceinline__ void between(const Job& job, float2* room, int lane, Then& then) {
     if constexpr (S < STAGES - 1) {
         constexpr int COUNT = LENGTH / Stage<S>::RADIX;
+        Twiddles<S> twiddles;
 #pragma unroll
-        for (int turn = 0; turn < (COUNT + LANES - 1) / LANES; turn++) {
+        for (int turn = 0; turn < turns<S>(); turn++) twiddles.forwards(job, turn, min(lane + turn * LANES, COUNT - 1));
+        meet();
+#pragma unroll
+        for (int turn = 0; turn < turns<S>(); turn++) {
             const int u = lane + turn * LANES;
             if (COUNT % LANES == 0 || u < COUNT) {
                 float2 v[Stage<S>::RADIX];
                 load<S>(room, u, v);
-                forwards<S>(job, u, v);
+                twisted(Points<Stage<S>::RADIX>(), Forward(), v, twiddles.w[turn]);
                 store<S>(room, u, v);
             }
         }
+        between<S + 1>(job, room, lane, then);
+    } else {
+        then();
         meet();
-        between<S + 1>(job, room, lane);
     }
 }
 
+// The same backwards, with the first stage's twiddles at the end.
 template <int S>
-__device__ __forceinline__ void back_between(const Job& job, float2* room, int lane) {
+__device__ __forceinline__ void back_between(const Job& job, float2* room, int lane, Twiddles<0>& first) {
     if constexpr (S > 0) {
         constexpr int COUNT = LENGTH / Stage<S>::RADIX;
+        Twiddles<S> twiddles;
+        twiddles.backwards(job, lane);
+        meet();
 #pragma unroll
-        for (int turn = 0; turn < (COUNT + LANES - 1) / LANES; turn++) {
+        for (int turn = 0; turn < turns<S>(); turn++) {
             const int u = lane + turn * LANES;
             if (COUNT % LANES == 0 || u < COUNT) {
                 float2 v[Stage<S>::RADIX];
                 load<S>(room, u, v);
-                backwards<S>(job, u, v);
+                twisted(Points<Stage<S>::RADIX>(), Inverse(), v, twiddles.w[turn]);
                 store<S>(room, u, v);
             }
         }
+        back_between<S - 1>(job, room, lane, first);
+    } else {
+        first.backwards(job, lane);
         meet();
-        back_between<S - 1>(job, room, lane);
     }
 }
 
@@ -205,9 +231,19 @@ __device__ __forceinline__ int mirrored_of(int g) {
     return g == 0 ? SPAN / 2 : SPAN - g;
 }
 
-template <bool HOLDS>
+// The twiddles of a thread's two butterflies of the last stage.
+struct Ends {
+    Twiddles<STAGES - 1> low, high;
+
+    __device__ __forceinline__ void read(const Job& job, int lane) {
+        low.forwards(job, 0, lane);
+        high.forwards(job, 0, mirrored_of(lane));
+    }
+};
+
+template <bool HOLDS, class Then>
 __device__ __forceinline__ void begin(const Job& job, const Pair& pair, Samples<HOLDS>& samples, float2* room,
-                                      int lane) {
+                                      int lane, Then then) {
 #pragma unroll
     for (int turn = 0; turn < TURNS; turn++) {
         const int u = lane + turn * LANES;
@@ -218,15 +254,14 @@ __device__ __forceinline__ void begin(const Job& job, const Pair& pair, Samples<
             store<0>(room, u, v);
         }
     }
-    meet();
-    between<1>(job, room, lane);
+    between<1>(job, room, lane, then);
 }
 
-__device__ __forceinline__ void finish(const Job& job, const float2* room, int lane, Spectrum& to) {
+__device__ __forceinline__ void finish(const float2* room, int lane, const Ends& ends, Spectrum& to) {
     load<STAGES - 1>(room, lane, to.low);
     load<STAGES - 1>(room, mirrored_of(lane), to.high);
-    forwards<STAGES - 1>(job, lane, to.low);
-    forwards<STAGES - 1>(job, mirrored_of(lane), to.high);
+    twisted(Points<LAST>(), Forward(), to.low, ends.low.w[0]);
+    twisted(Points<LAST>(), Forward(), to.high, ends.high.w[0]);
 }
 
 // What is real in each frame's spectrum, by frequencies g + SPAN j and mirrored_of(g) + SPAN j up to the half.
@@ -363,35 +398,36 @@ struct Output {
     }
 };
 
-__device__ __forceinline__ void inverse(const Job& job, Spectrum& z, float2* room, int lane) {
+__device__ __forceinline__ void inverse(const Job& job, Spectrum& z, float2* room, int lane, Twiddles<0>& first) {
     transform(Points<LAST>(), Inverse(), z.low);
     transform(Points<LAST>(), Inverse(), z.high);
     store<STAGES - 1>(room, lane, z.low);
     store<STAGES - 1>(room, mirrored_of(lane), z.high);
-    meet();
-    back_between<STAGES - 2>(job, room, lane);
+    back_between<STAGES - 2>(job, room, lane, first);
 }
 
-__device__ __forceinline__ void frames_at(const Job& job, const float2* room, int u, float2 (&v)[FIRST]) {
+__device__ __forceinline__ void frames_at(const Job& job, const float2* room, int u, const float2 (&w)[Stage<0>::TWIDDLES],
+                                          float2 (&v)[FIRST]) {
     load<0>(room, u, v);
-    backwards<0>(job, u, v);
+    twisted(Points<FIRST>(), Inverse(), v, w);
 #pragma unroll
     for (int i = 0; i < FIRST; i++) {
-        const float w = again(job.dual + u + APART * i);
-        v[i] = make_float2(w * v[i].x, w * v[i].y);
+        const float d = again(job.dual + u + APART * i);
+        v[i] = make_float2(d * v[i].x, d * v[i].y);
     }
 }
 
 // Adds a pair's frames to what the pairs before left, writes what is finished and keeps the rest.
 // `kept` is the thread's own, `step` apart.
 template <int STEP>
-__device__ __forceinline__ void slide(const Job& job, const Output& out, const float2* room, int lane, float* kept) {
+__device__ __forceinline__ void slide(const Job& job, const Output& out, const float2* room, int lane,
+                                      const Twiddles<0>& twiddles, float* kept) {
 #pragma unroll
     for (int turn = 0; turn < TURNS; turn++) {
         const int u = lane + turn * LANES;
         if (APART % LANES == 0 || u < APART) {
             float2 v[FIRST];
-            frames_at(job, room, u, v);
+            frames_at(job, room, u, twiddles.w[turn], v);
             float sums[FIRST + SHIFT];
 #pragma unroll
             for (int i = 0; i < FIRST + SHIFT; i++) {
@@ -416,7 +452,7 @@ __device__ __forceinline__ void slide(const Job& job, const Output& out, const f
 
 // The same through a ring in shared memory that begins at `first`.
 __device__ __forceinline__ void ring_add(const Job& job, const Output& out, const float2* room, int lane, int first,
-                                         float* ring) {
+                                         const Twiddles<0>& twiddles, float* ring) {
     float2 v[TURNS][FIRST];
 #pragma unroll
     for (int second = 0; second < 2; second++) {
@@ -424,7 +460,7 @@ __device__ __forceinline__ void ring_add(const Job& job, const Output& out, cons
         for (int turn = 0; turn < TURNS; turn++) {
             const int u = lane + turn * LANES;
             if (APART % LANES == 0 || u < APART) {
-                if (second == 0) frames_at(job, room, u, v[turn]);
+                if (second == 0) frames_at(job, room, u, twiddles.w[turn], v[turn]);
 #pragma unroll
                 for (int i = 0; i < FIRST; i++) {
                     int at = first + u + APART * i + second * HOP;
@@ -489,9 +525,10 @@ extern "C" __global__ void __launch_bounds__(LANES * GROUPS, BLOCKS) analysis(co
     samples.begin(job, next_pair(job, stretch, stretch.pair), lane);
     for (int pair = stretch.pair; pair < stretch.last; pair++) {
         const Pair now = next_pair(job, stretch, pair);
+        Ends ends;
+        begin(job, now, samples, room, lane, [&] { ends.read(job, lane); });
         Spectrum z;
-        begin(job, now, samples, room, lane);
-        finish(job, room, lane, z);
+        finish(room, lane, ends, z);
         write(job, now, z, lane);
         meet();
     }
@@ -516,12 +553,13 @@ extern "C" __global__ void __launch_bounds__(LANES * GROUPS, BLOCKS) synthesis(c
         Spectrum z;
         read(job, now, lane, z);
         meet();
-        inverse(job, z, room, lane);
+        Twiddles<0> twiddles;
+        inverse(job, z, room, lane, twiddles);
         const Output out = output_of(job, stretch, now, 0);
         if constexpr (SLIDES) {
-            slide<1>(job, out, room, lane, kept);
+            slide<1>(job, out, room, lane, twiddles, kept);
         } else {
-            ring_add(job, out, room, lane, first, ring);
+            ring_add(job, out, room, lane, first, twiddles, ring);
             first = (first + 2 * HOP) % RING;
         }
     }
@@ -539,18 +577,20 @@ extern "C" __global__ void __launch_bounds__(LANES * GROUPS, BLOCKS) roundtrip(c
     samples.begin(job, next_pair(job, stretch, stretch.pair), lane);
     for (int pair = stretch.pair; pair < stretch.last; pair++) {
         const Pair now = next_pair(job, stretch, pair);
-        begin(job, now, samples, room, lane);
+        Ends ends;
+        begin(job, now, samples, room, lane, [&] { ends.read(job, lane); });
         Masks masks;
         masks.read(job, now, 0, lane);
         Spectrum z;
-        finish(job, room, lane, z);
+        finish(room, lane, ends, z);
         mask(z, masks, lane, z);
-        inverse(job, z, room, lane);
+        Twiddles<0> twiddles;
+        inverse(job, z, room, lane, twiddles);
         const Output out = output_of(job, stretch, now, 0);
         if constexpr (SLIDES) {
-            slide<1>(job, out, room, lane, kept);
+            slide<1>(job, out, room, lane, twiddles, kept);
         } else {
-            ring_add(job, out, room, lane, first, ring);
+            ring_add(job, out, room, lane, first, twiddles, ring);
             first = (first + 2 * HOP) % RING;
         }
     }
@@ -571,9 +611,10 @@ extern "C" __global__ void __launch_bounds__(LANES * GROUPS, BLOCKS_OF_MANY) rou
     meet();
     for (int pair = stretch.pair; pair < stretch.last; pair++) {
         const Pair now = next_pair(job, stretch, pair);
-        begin(job, now, samples, room, lane);
+        Ends ends;
+        begin(job, now, samples, room, lane, [&] { ends.read(job, lane); });
         Spectrum whole;
-        finish(job, room, lane, whole);
+        finish(room, lane, ends, whole);
         if constexpr (STORES) {
 #pragma unroll
             for (int j = 0; j < LAST; j++) {
@@ -592,12 +633,13 @@ extern "C" __global__ void __launch_bounds__(LANES * GROUPS, BLOCKS_OF_MANY) rou
             }
             mask(z, masks, lane, z);
             if (stem > 0) meet();
-            inverse(job, z, room, lane);
+            Twiddles<0> twiddles;
+            inverse(job, z, room, lane, twiddles);
             const Output out = output_of(job, stretch, now, stem);
             if constexpr (SLIDES) {
-                slide<LANES>(job, out, room, lane, sums + stem * SUMS + lane);
+                slide<LANES>(job, out, room, lane, twiddles, sums + stem * SUMS + lane);
             } else {
-                ring_add(job, out, room, lane, first, sums + stem * SUMS);
+                ring_add(job, out, room, lane, first, twiddles, sums + stem * SUMS);
             }
         }
         first = (first + 2 * HOP) % RING;

@@ -14,7 +14,7 @@ from ..windows import check_hop, dual_window, window_of
 from .compiler import architecture_for, cubin
 from .driver import device_of
 from .geometry import geometry_of
-from .job import job_for, table_places, tables_of
+from .job import Job, job_for, table_places, tables_of
 from .source import KERNELS, source_of
 
 if TYPE_CHECKING:
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from ..windows import Window
     from .driver import Function, Kept
     from .geometry import Geometry
-    from .job import Job
 
 __all__ = ["Plan", "checked_frames", "cut", "plan_of", "window_key"]
 
@@ -32,7 +31,7 @@ _COMFORT = 48 << 10  # bytes of sums beside which blocks enough fit on a multipr
 _MOST_SAMPLES = 2**31 - 2**16  # positions are 32 bits, and frames reach beyond the ends
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Plan:
     """Kernels and tables of one window at one hop on one device.
 
@@ -50,8 +49,9 @@ class Plan:
 
     def job(self, frames: Frames, channels: int) -> Job:
         """Return a job for frames, with this plan's tables in it."""
-        return job_for(frames, channels, table_places(self.geometry, self.tables.address))
+        return Job.from_buffer_copy(_template(self, frames, channels))
 
+    @lru_cache(maxsize=64)  # noqa: B019 - plans are few, and themselves kept
     def most_stems(self, stems: int) -> int:
         """Return how many stems one launch does: all, or as many as shared memory holds well, in equal parts.
 
@@ -69,7 +69,7 @@ class Plan:
         parts = -(-stems // min((room - least) // each, max(1, _COMFORT // each)))
         return -(-stems // parts)
 
-    def launch(self, kernel: str, job: Job, pairs: int, stream: int, *, shared: int, earlier: int) -> None:
+    def launch(self, kernel: str, job: Job, pairs: int, stream: int) -> None:
         """Cut the work and put a kernel on a stream.
 
         Args:
@@ -77,27 +77,30 @@ class Plan:
             job: what to do.
             pairs: frame pairs of a channel.
             stream: handle of the stream.
-            shared: bytes of shared memory.
-            earlier: pairs that each stretch does again.
         """
-        if not job.channels:
-            return
-        function, groups, threads = self.functions[kernel], self.geometry.groups, self.geometry.threads
-        slots = self._slots(kernel, shared) * groups
-        job.stretches, job.pairs = cut(pairs, job.channels, slots, earlier)
-        blocks = -(-job.stretches * job.channels // groups)
-        function.launch(stream, blocks, threads, shared, job)
-
-    def _slots(self, kernel: str, shared: int) -> int:
-        return _resident(self.ordinal, self.functions[kernel], self.geometry.threads, shared)
+        blocks, shared, job.stretches, job.pairs = _grid(self, kernel, job.channels, pairs, job.stems)
+        self.functions[kernel].launch(stream, blocks, self.geometry.threads, shared, job)
 
 
-@lru_cache(maxsize=1024)
-def _resident(ordinal: int, function: Function, threads: int, shared: int) -> int:
-    return max(1, function.resident(threads, shared)) * device_of(ordinal).multiprocessors
+@lru_cache(maxsize=256)
+def _template(plan: Plan, frames: Frames, channels: int) -> Job:
+    return job_for(frames, channels, table_places(plan.geometry, plan.tables.address))
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=256)
+def _grid(plan: Plan, kernel: str, channels: int, pairs: int, stems: int) -> tuple[int, int, int, int]:
+    """Return blocks, bytes of shared memory, stretches of a channel and their frame pairs."""
+    geometry, device, many = plan.geometry, device_of(plan.ordinal), kernel == "roundtrips"
+    # Where frames slide, the sums of one stem stay in registers.
+    sums = 0 if kernel == "analysis" or (geometry.slides and not many) else stems
+    shared = geometry.shared(sums, many=many)
+    resident = max(1, plan.functions[kernel].resident(geometry.threads, shared))
+    slots = resident * device.multiprocessors * geometry.groups
+    earlier = 0 if kernel == "analysis" else geometry.overlap // 2
+    stretches, length = cut(pairs, channels, slots, earlier)
+    return -(-stretches * channels // geometry.groups), shared, stretches, length
+
+
 def cut(pairs: int, channels: int, slots: int, earlier: int) -> tuple[int, int]:
     """Return into how many stretches a channel is cut, and of how many frame pairs.
 
@@ -106,7 +109,7 @@ def cut(pairs: int, channels: int, slots: int, earlier: int) -> tuple[int, int]:
 
     Example:
         >>> cut(2814, 2, 396, 2)
-        (197, 15)
+        (188, 15)
     """
     best: tuple[int, int, int] | None = None
     for rounds in range(1, 9):

@@ -75,6 +75,7 @@ def _stages(geometry: Geometry) -> list[str]:
             "BELOW": below,
             "ABOVE": above,
             "APART": above * geometry.stride if stage else 1,
+            "TWIDDLES": len(twiddle_exponents(radix)),
             "FORWARDS": places[0].get(stage, 0),
             "BACKWARDS": places[1].get(stage, 0),
         }

@@ -14,8 +14,6 @@ from .plans import checked_frames, plan_of, window_key
 if TYPE_CHECKING:
     from ..framing import Frames
     from ..windows import Window
-    from .job import Job
-    from .plans import Plan
 
 __all__ = ["istft", "masked_roundtrip", "stft"]
 
@@ -32,8 +30,7 @@ def stft(x: Any, n_fft: int, hop: int, window: Window, framing: str, out: Any) -
     out, to = written("out", out, place, "complex64", shape, samples)
     job = plan.job(frames, channels)
     job.x, job.transformed = samples.address, to.address
-    pairs, shared = -(-frames.count // 2), plan.geometry.shared(0, many=False)
-    plan.launch("analysis", job, pairs, place.stream, shared=shared, earlier=0)
+    plan.launch("analysis", job, -(-frames.count // 2), place.stream)
     return out
 
 
@@ -56,7 +53,7 @@ def istft(X: Any, n_fft: int, hop: int, window: Window, framing: str, length: in
     out, to = written("out", out, place, "float32", (channels, length), spectra)
     job = plan.job(frames, channels)
     job.spectra, job.out = spectra.address, to.address
-    _launch_back(plan, "synthesis", job, frames, place.stream)
+    plan.launch("synthesis", job, _hops(frames), place.stream)
     return out
 
 
@@ -77,19 +74,15 @@ def masked_roundtrip(x: Any, masks: Any, n_fft: int, hop: int, window: Window, f
     job.mask_stem, job.out_stem = per_stem[0] * per_stem[1] * per_stem[2], channels * length
     job.x, stream = samples.address, place.stream
     most = 1 if stems == 1 else plan.most_stems(stems)
+    kernel, pairs = "roundtrip" if stems == 1 else "roundtrips", _hops(frames)
     for first in range(0, stems, most):
         job.stems = min(most, stems - first)
         job.masks = values.address + 4 * first * job.mask_stem
         job.out = to.address + 4 * first * job.out_stem
-        _launch_back(plan, "roundtrip" if stems == 1 else "roundtrips", job, frames, stream)
+        plan.launch(kernel, job, pairs, stream)
     return out
 
 
-def _launch_back(plan: Plan, kernel: str, job: Job, frames: Frames, stream: int) -> None:
-    """Put a kernel that overlap-adds on a stream; its stretches begin with frames of those before them."""
-    geometry = plan.geometry
-    many = kernel == "roundtrips"
-    # Where frames slide, the sums of one stem stay in registers.
-    shared = geometry.shared(0 if geometry.slides and not many else job.stems, many=many)
-    pairs = -(-(frames.samples - frames.start) // (2 * geometry.hop))
-    plan.launch(kernel, job, pairs, stream, shared=shared, earlier=geometry.overlap // 2)
+def _hops(frames: Frames) -> int:
+    """Return how many pairs of hops the output has, which may be more than frames."""
+    return -(-(frames.samples - frames.start) // (2 * frames.hop))
