@@ -1,4 +1,4 @@
-"""What kernels are told: the structure ``Job`` of `frames.cuh`, and the tables of a window."""
+"""What kernels are told: the structure ``Job`` of `job.cuh`, and the tables of a window."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _NUMBERS = ("samples", "frames", "start", "mirrored", "channels", "stems", "stre
 
 
 class Job(ctypes.Structure):
-    """Addresses, distances and sizes, as `frames.cuh` has them."""
+    """Addresses, distances and sizes, as `job.cuh` has them."""
 
     _fields_ = (
         *((name, ctypes.c_void_p) for name in _ADDRESSES),

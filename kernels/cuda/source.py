@@ -1,4 +1,4 @@
-"""Puts the CUDA C++ source of a geometry together: its constants, its small transforms, then `frames.cuh`."""
+"""Puts the CUDA C++ source of a geometry together: constants, small transforms, then what all share."""
 
 from __future__ import annotations
 
@@ -30,12 +30,14 @@ __device__ __forceinline__ float2 again(const float2* from) {
     return value;
 }
 """
-_FRAMES = Path(__file__).with_name("frames.cuh")
+#: In this order.
+_PARTS = ("job", "stages", "samples", "spectra", "sums", "kernels")
 
 
 @cache
-def _frames() -> str:
-    return _FRAMES.read_text(encoding="utf-8")
+def _shared() -> str:
+    folder = Path(__file__).parent
+    return "\n".join((folder / f"{part}.cuh").read_text(encoding="utf-8") for part in _PARTS)
 
 
 def source_of(geometry: Geometry) -> str:
@@ -62,7 +64,7 @@ def source_of(geometry: Geometry) -> str:
     lines += ["template <int S> struct Stage;", *_stages(geometry), _LOAD]
     for radix in sorted(set(geometry.radices)):
         lines += [write(radix, inverse=way) for write in (codelet, twisted_codelet) for way in (False, True)]
-    return "\n".join([*lines, _frames()])
+    return "\n".join([*lines, _shared()])
 
 
 def _stages(geometry: Geometry) -> list[str]:
