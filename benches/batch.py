@@ -1,4 +1,4 @@
-"""Batches against a loop of `render`, two workers against one, and the start of a long manifest.
+"""Batches against a loop of `render`, two workers against one, Ray against local, a long manifest's start.
 
 ``python -m benches.batch [TURNS]``. Every turn runs whole commands in turn, each with a ledger of its own.
 What a batch costs a job is taken between two lengths, so that neither's start counts.
@@ -133,6 +133,30 @@ def scaling(folder: Path, paths: list[Path], count: int) -> None:
     print(told("two workers against one", ratios, "times"))
 
 
+def cluster(folder: Path, paths: list[Path], count: int) -> None:
+    """Print what workers of Ray cost a job on this machine, against plain processes; and what its start does."""
+    graph = "clean-dialogue"
+    makers: dict[str, tuple[str, ...]] = {"local": (), "ray": ("--ray", "local")}
+    runs = {
+        f"{kind}{number}": batch(graph, paths[:number], folder, 2, *more)
+        for number in (FEW, MANY)
+        for kind, more in makers.items()
+    }
+    times = turns(runs, count)
+    each = {
+        kind: [
+            (many - few) / (MANY - FEW)
+            for few, many in zip(times[f"{kind}{FEW}"], times[f"{kind}{MANY}"], strict=True)
+        ]
+        for kind in makers
+    }
+    start = [a - b for a, b in zip(times[f"ray{FEW}"], times[f"local{FEW}"], strict=True)]
+    print(told("a job of two workers, local", each["local"]))
+    print(told("a job of two workers, Ray", each["ray"]))
+    print(told("Ray / local", [b / a for a, b in zip(each["local"], each["ray"], strict=True)], "times"))
+    print(told("Ray's start and end", start))
+
+
 def long_manifest(folder: Path, paths: list[Path], count: int) -> None:
     """Print when the first job of a long manifest begins, and how much memory the driver held then."""
     place = folder / "long"
@@ -173,6 +197,7 @@ def main() -> None:
         paths = sounds(folder / "in")
         long_manifest(folder, paths, count)
         scaling(folder, paths, count)
+        cluster(folder, paths, count)
         overhead(folder, paths, count)
 
 

@@ -409,7 +409,7 @@ def test_what_no_node_can_give_is_said_at_once(two: Two, tmp_path: Path) -> None
 @pytest.mark.timeout(1200)
 def test_twenty_kills_over_200_jobs_lose_nothing_and_do_nothing_twice(two: Two, tmp_path: Path) -> None:
     """Actors, workers and one node die at random moments: python -m pytest -m soak tests/test_jobs_ray.py."""
-    jobs = slow(tmp_path, 200)
+    jobs = slow(tmp_path, 200, blocks=10)
     whole, dice, kills = quiet(jobs, tmp_path / "quiet"), np.random.default_rng(5), 0
     after = time.monotonic() + 2
 
