@@ -134,7 +134,7 @@ def scaling(folder: Path, paths: list[Path], count: int) -> None:
 
 
 def cluster(folder: Path, paths: list[Path], count: int) -> None:
-    """Print what workers of Ray cost a job on this machine, against plain processes, and what Ray starts in."""
+    """Print what workers of Ray cost a job on this machine, against plain processes; and Ray's own start."""
     graph = "clean-dialogue"
     makers: dict[str, tuple[str, ...]] = {"local": (), "ray": ("--ray", "local")}
     runs = {
