@@ -54,7 +54,8 @@ def batch(  # noqa: PLR0913 - each is a word of its own
         workers: processes, each with one job at a time; by default as many as there are CPUs to run on, or
             as a cluster has room for.
         threads: that each worker may use; by default its share of the CPUs.
-        memory: bytes that all workers together may hold; by default three quarters of the machine's.
+        memory: bytes that all workers together may hold, on a cluster each of them; by default three quarters
+            of the machine's.
         timeout: seconds that a job may take, unless the manifest says otherwise.
         attempts: how many crashes of its worker put a job into quarantine.
         overwrite: replace files that are not of this batch.
