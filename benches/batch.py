@@ -98,14 +98,10 @@ def told(name: str, values: list[float], unit: str = "s") -> str:
 def overhead(folder: Path, paths: list[Path], count: int) -> None:
     """Print what a batch of one worker costs a job, against a loop in one process."""
     for graph, what in GRAPHS.items():
-        runs = {
-            f"{kind}{number}": make(number)
-            for number in (FEW, MANY)
-            for kind, make in (
-                ("loop", lambda n, graph=graph: loop(graph, paths[:n], folder)),
-                ("batch", lambda n, graph=graph: batch(graph, paths[:n], folder, 1)),
-            )
-        }
+        runs: dict[str, Callable[[], object]] = {}
+        for number in (FEW, MANY):
+            runs[f"loop{number}"] = loop(graph, paths[:number], folder)
+            runs[f"batch{number}"] = batch(graph, paths[:number], folder, 1)
         for run in runs.values():
             run()
         times = turns(runs, count)

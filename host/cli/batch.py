@@ -63,7 +63,7 @@ def command() -> None:
     "--memory",
     type=click.IntRange(1),
     metavar="MIB",
-    help="Most memory of all workers together; with --ray, of each.  [default: three quarters of the machine's]",
+    help="Most memory of all workers; with --ray, of each.  [default: three quarters of the machine's]",
 )
 @click.option(
     "--timeout",
