@@ -57,6 +57,7 @@ class Registry:
     Attributes:
         cards: by id.
         packages: the distribution that brings each card.
+        versions: of distributions, as they were when their code was loaded.
         homes: the object each card comes from, as an entry point names it: ``module`` or ``module:object``.
         graphs: ready-made graphs.
         models: files and folders of model cards, each with the distribution that names it.
@@ -70,6 +71,7 @@ class Registry:
 
     cards: dict[str, PluginCard] = field(default_factory=dict)
     packages: dict[str, str] = field(default_factory=dict)
+    versions: dict[str, str] = field(default_factory=dict)
     homes: dict[str, str] = field(default_factory=dict)
     graphs: dict[str, Path] = field(default_factory=dict)
     models: dict[Path, str] = field(default_factory=dict)
@@ -99,6 +101,8 @@ class Registry:
     def load(self, point: EntryPoint) -> None:
         """Load one entry point; whatever goes wrong inside becomes a fault, not an exception."""
         try:
+            if point.dist is not None and point.dist.name not in self.versions:
+                self.versions[point.dist.name] = point.dist.version
             plugin = point.load()
         except (Exception, SystemExit) as error:  # noqa: BLE001 - a stranger's import can raise anything
             package = _package(point)

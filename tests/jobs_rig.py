@@ -86,10 +86,13 @@ def states(folder: Path) -> dict[str, tuple[int, int]]:
     }
 
 
-def install_trouble(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Install the plugins of `isolation_rig` where this process and its children find them."""
-    info = folder / "trouble-1.0.dist-info"
+def install_trouble(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, name: str = "trouble", module: str = "isolation_rig"
+) -> Path:
+    """Install plugins of a module here where this process and its children find them; return the package."""
+    info = folder / f"{name}-1.0.dist-info"
     info.mkdir(parents=True)
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: trouble\nVersion: 1.0\n", encoding="utf-8")
-    (info / "entry_points.txt").write_text("[unbraid.plugins]\ntrouble = isolation_rig\n", encoding="utf-8")
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n", encoding="utf-8")
+    (info / "entry_points.txt").write_text(f"[unbraid.plugins]\n{name} = {module}\n", encoding="utf-8")
     monkeypatch.setattr(sys, "path", [str(folder), str(Path(__file__).parent), *sys.path])
+    return info

@@ -15,7 +15,7 @@ from ..registry import Registry
 from .executor import Ended
 from .job import label_of
 from .ledger import open_ledger
-from .placing import Placing
+from .placing import GoneError, Placing
 from .review import Review
 from .task import Done, Failed, Lost, Task, Unchanged
 
@@ -181,10 +181,12 @@ class _Run:
 
     def _home(self) -> None:
         """Leave jobs that nobody works on any more as waiting."""
-        for number in self.flying:
-            self.ledger.wait(number)
-        self.ledger.commit()
-        self.placing.clear({row.id for row in self.ledger.rows("rendered", everything=True)})
+        try:
+            for number in self.flying:
+                self.ledger.wait(number)
+            self.ledger.commit()
+        finally:  # also where the ledger's disk is full
+            self.placing.clear({row.id for row in self.ledger.rows("rendered", everything=True)})
 
     def _work(self, executor: Executor) -> Iterator[JobResult]:
         while True:
@@ -218,10 +220,10 @@ class _Run:
 
     def _task(self, row: Row) -> Task:
         known, own, expected = list[Any](), tuple[str, ...](), ""
-        if row.identity:  # it was done before
+        if row.attempts:  # it may have been done before
             known += self.ledger.inputs(row.id)
             own = tuple(output.path for output in self.ledger.outputs(row.id))
-            expected = row.identity if self.review.whole(row) else ""
+            expected = row.identity if row.identity and self.review.whole(row) else ""
         known += (self.hashed[path] for path in row.job.paths().values() if path in self.hashed)
         return Task(
             number=row.id,
@@ -243,18 +245,21 @@ class _Run:
             if row is None:  # of a worker that was given up
                 continue
             if isinstance(event, Ended):
-                del self.flying[event.number]
-                ended.append((self.ledger.row(event.number), event))
-                self._write(*ended[-1])
+                with self.ledger.together():
+                    ended.append((self.ledger.row(event.number), event))
+                    self._write(*ended[-1])
+                    del self.flying[event.number]
             else:
                 self.batch.told(row.place, event)
         if not ended:
             return
         self._commit()
         folders = set[Path]()
-        for row, event in ended:
-            yield from self._result(row, event, folders)
-        self.placing.settle(folders)
+        try:
+            for row, event in ended:
+                yield from self._result(row, event, folders)
+        finally:  # also where nobody reads on
+            self.placing.settle(folders)
 
     def _write(self, row: Row, event: Ended) -> None:
         outcome, ledger = event.outcome, self.ledger
@@ -328,14 +333,15 @@ class _Run:
         """Give outputs their names."""
         try:
             made = self.placing.put(row.id, outputs)
-        except MediaError as error:
-            gone = "made again" in str(error)
+        except GoneError:
             self.placing.discard(row.id)
-            if gone:
-                self.ledger.wait(row.id)
-                return
+            self.ledger.wait(row.id)
+            return
+        except MediaError as error:
+            self.ledger.disown(row.id, self.placing.unnamed(row.id, outputs))
             self.ledger.failed(row.id, Failed(kind="MediaError", message=str(error), recipe=row.recipe), "")
             self._commit()
+            self.placing.discard(row.id)
             yield self._told(self.ledger.row(row.id), (), "failed")
             return
         if folders is None:

@@ -11,9 +11,10 @@ from contextlib import suppress
 
 import msgspec
 
+from ..contract.errors import one_line
 from ..isolation.lifeline import die_with_host, leave_the_end_to_the_host
 from ..isolation.messages import framed, receive
-from .task import Done, Failed, Lost, Progress, Ready, Task, Unchanged
+from .task import Done, Failed, Lost, Outcome, Progress, Ready, Task, Unchanged
 
 __all__ = ["ANSWERS", "TASKS", "main", "packed"]
 
@@ -22,6 +23,7 @@ ANSWERS: msgspec.msgpack.Decoder[Done | Failed | Unchanged | Lost | Progress | R
     msgspec.msgpack.Decoder(Done | Failed | Unchanged | Lost | Progress | Ready)
 )
 _MOST = 1 << 28
+_ANSWER = 1 << 22  # bytes that an answer may have, which the ledger keeps
 
 
 def packed(message: msgspec.Struct) -> bytes:
@@ -52,9 +54,30 @@ def main(files: list[int]) -> None:
 def _serve(talk: socket.socket) -> None:
     from .work import Bench
 
+    own = os.getpid()
+
+    def say(data: bytes) -> None:
+        if os.getpid() != own:  # a plugin has forked, and this copy of the worker has no say
+            os._exit(1)
+        talk.sendall(data)
+
     bench = Bench()
-    talk.sendall(packed(Ready()))
+    say(packed(Ready()))
     while (data := receive(talk, _MOST)) is not None:
-        task = TASKS.decode(data)
-        answer = bench.perform(task, lambda said: talk.sendall(packed(said)))
-        talk.sendall(packed(answer))
+        say(_answer(bench.perform(TASKS.decode(data), lambda said: say(packed(said)))))
+
+
+def _answer(outcome: Outcome) -> bytes:
+    """Return an outcome as bytes; what plugins found out may be no plain data, or too much of it."""
+    try:
+        data = packed(outcome)
+    except Exception as error:  # noqa: BLE001 - it depends on a stranger's objects
+        why = f"findings that cannot be written down: {one_line(error)}"
+    else:
+        if len(data) <= _ANSWER:
+            return data
+        why = f"{len(data)} bytes of findings and warnings"
+    failed = Failed(kind="PluginError", message=f"its plugins gave {why[:500]}; mend them")
+    if not isinstance(outcome, Lost):
+        failed.inputs, failed.recipe = outcome.inputs, outcome.recipe
+    return packed(failed)

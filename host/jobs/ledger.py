@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
-import shutil
 import sqlite3
 import time
 from contextlib import contextmanager, suppress
@@ -14,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from .ledger_file import SCHEMA, VERSION, LedgerError, connect, why_not
+from .ledger_file import SCHEMA, VERSION, LedgerError, connect, lock, unmake, why_not
 from .row import FIELDS, Row, row_of
 from .task import Output, Seen
 
@@ -61,7 +59,7 @@ class Ledger:
             raise LedgerError(
                 f"{path}: is a ledger of version {version}, not {VERSION}; choose another folder"
             )
-        self._open = False
+        self._file = os.stat(path).st_ino if writable else 0  # noqa: PTH116 - asked at each commit
 
     def _prepare(self) -> None:
         base = self._base
@@ -78,17 +76,41 @@ class Ledger:
 
     def _write(self, sql: str, values: Sequence[Any] = ()) -> int:
         with self._told():
-            if not self._open:
+            if not self._base.in_transaction:  # SQLite ends one by itself when the disk is full
                 self._base.execute("BEGIN IMMEDIATE")
-                self._open = True
             return self._base.execute(sql, values).rowcount
 
     def commit(self) -> None:
-        """Make what was written last."""
-        if self._open:
+        """Make what was written last.
+
+        Raises:
+            LedgerError: the disk is full, or the file was removed, and nothing would be kept.
+        """
+        if self._base.in_transaction:
+            if not self._there():
+                raise LedgerError(
+                    f"{self._path}: was removed while the batch was at work; run it again with --overwrite"
+                )
             with self._told():
                 self._base.execute("COMMIT")
-            self._open = False
+
+    def _there(self) -> bool:
+        with suppress(OSError):
+            return os.stat(self._path).st_ino == self._file  # noqa: PTH116
+        return False
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Write all of what follows, or none of it: a second Ctrl-C may come at any moment."""
+        self._write("SAVEPOINT one")
+        try:
+            yield
+        except BaseException:
+            if self._base.in_transaction:
+                with self._told():
+                    self._base.execute("ROLLBACK TO one")
+            raise
+        self._write("RELEASE one")
 
     def close(self) -> None:
         """Let go; what was not committed is forgotten."""
@@ -136,9 +158,9 @@ class Ledger:
             with self._told():
                 self._base.executemany(sql, rows())
         except BaseException:
-            with self._told():
-                self._base.execute("ROLLBACK")
-            self._open = False
+            if self._base.in_transaction:
+                with self._told():
+                    self._base.execute("ROLLBACK")
             raise
         self.commit()
         return count
@@ -283,6 +305,13 @@ class Ledger:
         """A job's outputs have their names."""
         self._write("UPDATE job SET state = 'done', crashes = 0 WHERE id = ?", (number,))
 
+    def disown(self, number: int, outputs: Iterable[Output]) -> None:
+        """A job's outputs did not get their names: what stands there is not what it made."""
+        self._write("UPDATE job SET identity = '' WHERE id = ?", (number,))
+        for output in outputs:
+            if not output.replaces:
+                self._write("DELETE FROM output WHERE job = ? AND name = ?", (number, output.name))
+
     def unchanged(self, number: int, found: Unchanged) -> None:
         """A job's outputs are still what it would make."""
         self._inputs(number, found.inputs)
@@ -365,7 +394,7 @@ def open_ledger(folder: Path) -> Iterator[Ledger]:
         ) from None
     try:
         try:
-            _lock(descriptor)
+            lock(descriptor)
         except BlockingIOError:
             raise LedgerError(f"{folder}: another batch is at work there; wait for it") from None
         except OSError as error:
@@ -379,26 +408,9 @@ def open_ledger(folder: Path) -> Iterator[Ledger]:
                 begun = ledger.run() > 0
             ledger.close()
             if not begun:
-                _unmake(home, made)
+                unmake(home, made)
     finally:
         os.close(descriptor)
-
-
-def _unmake(home: Path, made: Sequence[Path]) -> None:
-    """Remove a ledger that no run began with, and the folders that were made for it."""
-    shutil.rmtree(home, ignore_errors=True)
-    with suppress(OSError):
-        for folder in made:
-            folder.rmdir()
-
-
-def _lock(descriptor: int) -> None:
-    """Take the lock; whoever only looks at whether a batch is at work holds it for a moment."""
-    for _ in range(5):
-        with suppress(BlockingIOError):
-            return fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        time.sleep(0.02)
-    return fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 @contextmanager

@@ -1,16 +1,21 @@
-"""The SQLite file of a ledger: its tables, how it is opened, and what its errors mean."""
+"""The SQLite file of a ledger: its tables, how it is opened and locked, and what its errors mean."""
 
 from __future__ import annotations
 
+import fcntl
+import shutil
 import sqlite3
+import time
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from ..contract.errors import UnbraidError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
-__all__ = ["SCHEMA", "VERSION", "LedgerError", "connect", "why_not"]
+__all__ = ["SCHEMA", "VERSION", "LedgerError", "connect", "lock", "unmake", "why_not"]
 
 VERSION = 1
 SCHEMA = """
@@ -93,3 +98,20 @@ def why_not(error: sqlite3.Error) -> str:
     if "malformed" in text or "not a database" in text:
         return f"is damaged ({text}); move it away, and run the batch again with --overwrite"
     return f"cannot be used: {text}"
+
+
+def unmake(home: Path, made: Sequence[Path]) -> None:
+    """Remove a ledger that no run began with, and the folders that were made for it."""
+    shutil.rmtree(home, ignore_errors=True)
+    with suppress(OSError):
+        for folder in made:
+            folder.rmdir()
+
+
+def lock(descriptor: int) -> None:
+    """Take the lock; whoever only looks at whether a batch is at work holds it for a moment."""
+    for _ in range(5):
+        with suppress(BlockingIOError):
+            return fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        time.sleep(0.02)
+    return fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -17,7 +17,11 @@ if TYPE_CHECKING:
 
     from .task import Output
 
-__all__ = ["Placing", "is_here"]
+__all__ = ["GoneError", "Placing", "is_here"]
+
+
+class GoneError(MediaError):
+    """What was made is not there any more: the job has to be done again."""
 
 
 class Placing:
@@ -61,6 +65,7 @@ class Placing:
             The folders whose names changed; to be synced before the ledger says done.
 
         Raises:
+            GoneError: an output is neither here nor there.
             MediaError: a name is taken, or leads out of the folder, or the disk refuses.
         """
         folders, staging = set[Path](), self.staging(number)
@@ -69,7 +74,7 @@ class Placing:
             if not os.path.lexists(source):
                 if is_here(place, output):
                     continue
-                raise MediaError(f"{place}: is gone before it had its name; it will be made again")
+                raise GoneError(f"{place}: is gone before it had its name; it will be made again")
             try:
                 self._make(place.parent)
                 if output.replaces:
@@ -88,6 +93,10 @@ class Placing:
             folders.add(place.parent)
         self.discard(number)
         return folders
+
+    def unnamed(self, number: int, outputs: Iterable[Output]) -> list[Output]:
+        """Return those of a job's outputs that `put` has not given their names."""
+        return [output for output in outputs if os.path.lexists(self.staging(number) / output.staged)]
 
     def _make(self, folder: Path) -> None:
         """Make an output's folder; it must not lead out of the batch's, by a link that somebody put there."""

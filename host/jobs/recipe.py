@@ -100,7 +100,9 @@ def recipe_of(job: Job, graph: Graph, registry: Registry) -> str:
 def _plugin(use: str, registry: Registry) -> str:
     card = registry.cards.get(use)
     package = registry.packages.get(use, "")
-    return f"{use} {card.version if card else ''} {package} {_version(package)}"
+    # A package that is brought up to date while a process runs is still the old one there.
+    version = registry.versions.get(package) or _version(package)
+    return f"{use} {card.version if card else ''} {package} {version}"
 
 
 def _version(package: str) -> str:

@@ -60,9 +60,11 @@ class Review:
         return self.whole(row)
 
     def whole(self, row: Row) -> bool:
-        """Return whether all outputs of a job are there."""
+        """Return whether all outputs of a job are there, under the names that it would give them now."""
         outputs = self._ledger.outputs(row.id)
         if not outputs or not all(is_here(f"{self._folder}/{output.path}", output) for output in outputs):
+            return False
+        if any(row.job.path(each.name, each.path.rpartition(".")[2]) != each.path for each in outputs):
             return False
         return not self._verify or all(self._right(output.path, output.sha256) for output in outputs)
 
@@ -75,8 +77,8 @@ class Review:
             return False
 
     def _fails(self, row: Row) -> bool:
-        """Return whether a job would fail as it did: what was wrong with files or disks may be mended."""
-        return row.kind != "MediaError" and self._same(row)
+        """Return whether a job would fail as it did: of files, disks and names it may be mended."""
+        return row.kind not in ("MediaError", "ManifestError") and self._same(row)
 
     def _same(self, row: Row) -> bool:
         """Return whether inputs and recipe are what they were."""

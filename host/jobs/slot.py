@@ -31,6 +31,7 @@ _GLANCE = 0.05  # seconds between two looks at its memory
 _GRACE = 1.0  # seconds for a process whose socket closed to be gone
 _STALL = 60.0  # seconds for the rest of a message that began
 _LINES = 40
+_PRINTED = 1 << 24  # bytes that a worker may print before they are forgotten
 _TRIES = 4
 #: What every library that has threads of its own reads when it is loaded.
 _THREADS: tuple[str, ...] = (
@@ -85,10 +86,26 @@ class Slot:
             task: what to do.
             told: called with how far it is.
         """
+        used = self._lives()
+        outcome = self._attempt(task, told)
+        if used and isinstance(outcome, Lost) and outcome.kind == "memory":
+            # What earlier tasks left in the process is not this one's fault.
+            outcome = self._attempt(task, told)
+        return outcome
+
+    def _lives(self) -> bool:
+        """Return whether a worker is there; one that died after its last answer is put away, unblamed."""
+        if self._process is not None and exit_of(self._process) is not None:
+            self.end()
+        return self._process is not None
+
+    def _attempt(self, task: Task, told: Callable[[Progress], None]) -> Outcome:
         began = time.monotonic()
         try:
-            if self._process is None and (why := self._started()):
-                return Lost(kind="start", message=why)
+            if self._process is None:
+                if why := self._started():
+                    return Lost(kind="cancelled" if self._cancelled else "start", message=why)
+                began = time.monotonic()  # the start is not the task's
             assert self._talk is not None  # noqa: S101 - just started
             self._hush()
             self._talk.sendall(packed(task), socket.MSG_NOSIGNAL)
@@ -130,29 +147,45 @@ class Slot:
         for _ in range(_TRIES):
             if self._cancelled:
                 break
-            self._start()
+            try:
+                self._start()
+            except OSError as error:  # no room for its files, or for another process
+                self.end()
+                return (
+                    f"no worker can be started: {error.filename or 'its process'}: {error.strerror or error}"
+                )
             assert self._talk is not None  # noqa: S101 - just started
             with suppress(OSError, ValueError, msgspec.DecodeError):
                 data = receive(self._talk)
                 if data is not None and isinstance(ANSWERS.decode(data), Ready) and not self._cancelled:
-                    return ""
+                    return self._too_large()
             lost = self._crashed()
             why = " ".join(f"no worker can be started: {lost.message}; {lost.trace}".split()[-200:])
             self.end()
         return why or "the batch was ended"
 
+    def _too_large(self) -> str:
+        """Return what is wrong where a worker holds more than it may before it has done anything."""
+        assert self._process is not None  # noqa: S101 - just started
+        if (found := held(self._process.pid)) <= self._memory:
+            return ""
+        self.end()
+        return (
+            f"no worker can be started: it holds {found >> 20} MiB before its first job, of "
+            f"{self._memory >> 20} that it may; raise --memory, or take fewer workers"
+        )
+
     def _start(self) -> None:
-        talk, theirs = socket.socketpair()
-        line, hold = os.pipe()
-        talk.settimeout(_STALL)
-        self._talk, self._hold = talk, hold
         self._said = tempfile.TemporaryFile()  # noqa: SIM115 - closed by end()
+        self._talk, theirs = socket.socketpair()
+        self._talk.settimeout(_STALL)
         threads = str(self._terms.threads)
         environment = dict.fromkeys(_THREADS, threads)
         # Read when torch is loaded: its threads would wait by spinning, and beside others stop one another.
         environment["OMP_WAIT_POLICY"] = "passive"
         environment.update(self._terms.environment)
         with theirs:
+            line, self._hold = os.pipe()
             try:
                 module = f"{__package__}.child"
                 files = [theirs.fileno(), line]
@@ -179,16 +212,19 @@ class Slot:
                     return answer
             elif exit_of(process) is not None:  # what it started may hold its end of the socket open
                 return self._crashed()
+            self._hush(_PRINTED)
             if held(process.pid) > self._memory:
                 most = self._memory / (1 << 20)
                 return self._lost(
                     "memory",
                     f"its process held more than {most:.0f} MiB and was ended; raise --memory, or take fewer "
-                    "workers",
+                    "workers, and retry it",
                 )
             if seconds is not None and time.monotonic() - began > seconds:
                 return self._lost(
-                    "hang", f"it took longer than {seconds:g} s, and its process was ended; raise the timeout"
+                    "hang",
+                    f"it took longer than {seconds:g} s, and its process was ended; raise the timeout, and "
+                    "retry it",
                 )
 
     def _crashed(self, why: str = "") -> Lost:
@@ -205,10 +241,12 @@ class Slot:
             time.sleep(0.001)
         return self._lost("crash", how_it_ended(end))
 
-    def _hush(self) -> None:
-        """Forget what was printed over earlier tasks."""
+    def _hush(self, most: int = 0) -> None:
+        """Forget what was printed, over earlier tasks or by one that prints without end."""
         if self._said is not None:
             with suppress(OSError):
+                if os.fstat(self._said.fileno()).st_size <= most:
+                    return
                 os.ftruncate(self._said.fileno(), 0)
                 os.lseek(self._said.fileno(), 0, os.SEEK_SET)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from typing import Any
 
 import msgspec
@@ -226,4 +227,6 @@ def state_of(path: str) -> tuple[int, ...]:
         raise MediaError(f"{path}: cannot be read: {error.strerror}") from None
     except ValueError as error:
         raise MediaError(f"{path!r}: cannot be read: {error}") from None
+    if not stat.S_ISREG(found.st_mode):  # to open a FIFO may take for ever
+        raise MediaError(f"{path}: is no plain file; name one that can be read again")
     return (found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino, found.st_dev)

@@ -32,7 +32,7 @@ from .task import Outcome, Task
 
 __all__ = ["Bench"]
 
-_TRACE = 16_000  # characters
+_TEXT, _TRACE = 8_000, 16_000  # characters
 _PAUSE = 0.2  # seconds between two words on how far a job is
 #: Formats whose file is named after them; all else is WAV.
 _SUFFIXES = ("flac", "s16le", "s24le", "s32le", "f32le")
@@ -63,13 +63,13 @@ class Bench:
         except UnbraidError as error:
             trace = "".join(traceback.format_exception(error.__cause__)) if error.__cause__ else ""
             kind, text = type(error).__name__, str(error)
-        except (Exception, SystemExit, KeyboardInterrupt) as error:  # noqa: BLE001 - a stranger's code can raise anything
+        except BaseException as error:  # noqa: BLE001 - a stranger's code can raise anything
             trace = "".join(traceback.format_exception(error))
             kind, text = type(error).__name__, f"{one_line(error)}; the trace says where"
         return Failed(
-            kind=kind,
-            message=text,
-            trace=trace[-_TRACE:],
+            kind=_whole(kind),
+            message=_whole(text if len(text) <= _TEXT else f"{text[:_TEXT]} ..."),
+            trace=_whole(trace[-_TRACE:]),
             inputs=tuple(attempt.seen),
             recipe=attempt.recipe,
             seconds=time.perf_counter() - began,
@@ -102,6 +102,8 @@ class _Attempt:
         if identity == self.task.expected:
             return Unchanged(identity=identity, recipe=self.recipe, inputs=tuple(self.seen))
         check_outputs(job, list(graph.document().outputs), self._suffix())
+        if job.film and FILM in (*graph.document().outputs, *job.inputs, *job.stems):
+            raise MediaError(f"{graph.source}: calls a sound {FILM}, as the film itself is; rename it")
         names = {name: self._room(name) for name in graph.document().outputs}
         report = self._render(graph, names)
         self._unchanged()
@@ -157,6 +159,8 @@ class _Attempt:
 
     def _free(self, path: str) -> None:
         place = Path(self.task.folder) / path
+        if os.path.realpath(place) in self.task.job.paths().values():
+            raise MediaError(f"{place}: is read by the same job; choose another folder or name for outputs")
         if not self.task.overwrite and path not in self.task.own and os.path.lexists(place):
             raise MediaError(
                 f"{place}: exists already, and is not this batch's; move it, or pass --overwrite"
@@ -237,6 +241,11 @@ class _Attempt:
             length=sound.length,
             subtype=made.codec,
         )
+
+
+def _whole(text: str) -> str:
+    """Return a stranger's text without halves of characters, which cannot be sent or written down."""
+    return text.encode(errors="backslashreplace").decode()
 
 
 def _hash(path: Path) -> str:
