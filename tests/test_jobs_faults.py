@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -30,6 +31,7 @@ from unbraid.host.jobs.task import Done, Task
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from command_rig import Unbraid
     from unbraid.host.jobs.job import Job
 
 DEED = "unbraid: 1\nnodes:\n  t: {use: deed, from: mix}\noutputs: {out: t}\n"
@@ -81,6 +83,17 @@ def test_whatever_a_plugin_raises_or_finds_is_told_once(tmp_path: Path, deeds: l
     assert "cannot be written down" in found["f0"].reason
     assert "bytes of findings" in found["f1"].reason
     assert run([*jobs, deeds[1]], tmp_path / "out") == []
+
+
+def test_what_a_plugin_says_does_not_steer_the_terminal(
+    tmp_path: Path, deeds: list[Job], unbraid: Unbraid
+) -> None:
+    settings = {"t.code": "raise ValueError('\\x1b[2J gone')"}
+    job = {"input": "in/000.wav", "graph": "deed.yaml", "settings": settings}
+    (tmp_path / "one.jsonl").write_text(json.dumps(job) + "\n")
+    done = unbraid("batch", str(tmp_path / "one.jsonl"), "-o", str(tmp_path / "out"), "--workers", 1)
+    assert "ValueError: \\x1b[2J gone" in done.err
+    assert "\x1b" not in done.err
 
 
 def test_a_fork_that_comes_back_does_not_answer_for_others(tmp_path: Path, deeds: list[Job]) -> None:
@@ -234,6 +247,19 @@ def test_an_input_that_is_no_file_any_more_is_not_waited_for(tmp_path: Path, gai
     assert [each.reason for each in found if each.state == "failed"] == [
         f"{path}: is no plain file; name one that can be read again"
     ]
+
+
+def test_a_graph_that_is_no_file_any_more_is_not_waited_for(tmp_path: Path, gains: list[Job]) -> None:
+    graph = rig.graph(tmp_path, rig.GAIN, "other.yaml")
+    graph.unlink()
+    os.mkfifo(graph)
+    other = msgspec.structs.replace(gains[0], graph=str(graph), timeout=20.0)
+    reader = threading.Timer(30, lambda: os.close(os.open(graph, os.O_RDWR | os.O_NONBLOCK)))
+    reader.start()  # so that a driver that waits for it does not do so for ever
+    found = {result.place[:3]: result for result in run([other, gains[1]], tmp_path / "out")}
+    reader.cancel()
+    assert (found["000"].state, found["001"].state) == ("failed", "done")
+    assert found["000"].reason == f"{graph}: is no plain file; name one that can be read again"
 
 
 def test_a_jobs_input_is_never_its_output_too(tmp_path: Path, gains: list[Job]) -> None:

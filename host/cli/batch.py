@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..contract.errors import plain
 from .interrupt import cancel_on_interrupt
 
 if TYPE_CHECKING:
@@ -184,11 +185,16 @@ def _progress() -> Iterator[_Shown]:
 def _tell(result: JobResult) -> None:
     """Print what a person should know of one job."""
     if result.state in ("failed", "quarantined", "retried"):
-        click.echo(f"{result.label}: {result.state}: {result.reason}", err=True)
+        _say(f"{result.label}: {result.state}: {result.reason}")
     for name, verdict in result.verdicts.items():
-        click.echo(f"{result.outputs[name]}: {verdict}", err=True)
+        _say(f"{result.outputs[name]}: {verdict}")
     for warning in result.warnings:
-        click.echo(f"warning: {result.label}: {warning}", err=True)
+        _say(f"warning: {result.label}: {warning}")
+
+
+def _say(text: str) -> None:
+    """Print a line that strangers' words, which stand in it, cannot break out of."""
+    click.echo(plain(text), err=True)
 
 
 def _sum_up(jobs: Batch, seconds: float, *, as_json: bool) -> None:

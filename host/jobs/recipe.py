@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import stat
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -61,6 +62,8 @@ def _loaded(name: str, registry: Registry) -> Graph:
         found = path.stat()
     except (OSError, ValueError):
         return load_graph(name, registry)  # which says what is wrong
+    if not stat.S_ISREG(found.st_mode):  # to open a FIFO may take for ever
+        raise GraphError([Problem(Place(name), "is no plain file", "name one that can be read again")])
     text, source = _text(str(path), found.st_mtime_ns, found.st_size, found.st_ino)
     return Graph.from_dict(json.loads(text), source)
 
