@@ -46,6 +46,14 @@ def test_a_folder_and_a_pattern_are_a_manifest_too(folder: Path, unbraid: Unbrai
     assert (done.code, rig.files(folder / "out")) == (0, ["001.quiet.wav"])
 
 
+def test_outputs_do_not_go_where_the_next_run_would_take_them_for_inputs(
+    folder: Path, unbraid: Unbraid
+) -> None:
+    done = unbraid("batch", "in", "--graph", "graph.yaml", "-o", "in/../in")
+    assert (done.code, "choose another" in done.err) == (1, True)
+    assert len(rig.files(folder / "in")) == 3
+
+
 def test_a_failure_is_one_line_and_exit_code_1(folder: Path, unbraid: Unbraid) -> None:
     done = unbraid("batch", "four.jsonl", "-o", "out", "--workers", 1)
     assert done.code == 1

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from unbraid.host.jobs.conventions import CONVENTIONS
-from unbraid.host.jobs.errors import ManifestError
-from unbraid.host.jobs.manifest import read_manifest
+from unbraid.host.jobs.manifest.conventions import CONVENTIONS
+from unbraid.host.jobs.manifest.errors import ManifestError
+from unbraid.host.jobs.manifest.reading import read_manifest
 
 if TYPE_CHECKING:
     from unbraid.host.jobs.job import Job

@@ -14,11 +14,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from unbraid.host.jobs.errors import ManifestError, RefusedError
 from unbraid.host.jobs.job import Job
-from unbraid.host.jobs.manifest import read_manifest
-from unbraid.host.jobs.naming import FIELDS, Places, Template, check_outputs, safe
-from unbraid.host.jobs.render_keys import OPTIONS, render_options
+from unbraid.host.jobs.manifest.errors import ManifestError, RefusedError
+from unbraid.host.jobs.manifest.naming import FIELDS, Places, Template, check_outputs, safe
+from unbraid.host.jobs.manifest.reading import read_manifest
+from unbraid.host.jobs.manifest.render_keys import OPTIONS, render_options
 
 BOM = "\ufeff"
 

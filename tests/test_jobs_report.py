@@ -27,13 +27,13 @@ from click.testing import CliRunner
 
 from unbraid.host.cli.batch import command
 from unbraid.host.contract.errors import MediaError
-from unbraid.host.jobs import thumbnails
 from unbraid.host.jobs.job import Job
 from unbraid.host.jobs.ledger import FOLDER, LedgerError, open_ledger
-from unbraid.host.jobs.report import Wish, report, stream_json
-from unbraid.host.jobs.status import as_text, at_work, status
+from unbraid.host.jobs.report import thumbnails
+from unbraid.host.jobs.report.status import as_text, at_work, status
+from unbraid.host.jobs.report.thumbnails import thumbnail
+from unbraid.host.jobs.report.writing import Wish, report, stream_json
 from unbraid.host.jobs.task import Done, Failed, Lost, Output, Seen, Unchanged
-from unbraid.host.jobs.thumbnails import thumbnail
 from unbraid.host.media.bytes_in import FileBytes
 
 if TYPE_CHECKING:
@@ -188,7 +188,7 @@ def test_a_look_loads_nothing_that_takes_long(tmp_path: Path) -> None:
     with open_ledger(tmp_path) as ledger:
         ledger.enter([job("a")])
     text = (
-        "import sys; from pathlib import Path; from unbraid.host.jobs.status import status, as_text; "
+        "import sys; from pathlib import Path; from unbraid.host.jobs.report.status import status, as_text; "
         "as_text(status(Path(sys.argv[1]))); print(*sys.modules)"
     )
     said = subprocess.run(

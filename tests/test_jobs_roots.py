@@ -10,8 +10,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from unbraid.host.jobs.errors import RefusedError
-from unbraid.host.jobs.roots import Roots, unmoved
+from unbraid.host.jobs.manifest.errors import RefusedError
+from unbraid.host.jobs.manifest.roots import Roots, unmoved
 
 
 @pytest.fixture(scope="module")

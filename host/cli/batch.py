@@ -243,8 +243,8 @@ def status(folder: str, as_json: bool) -> int:
 
     import msgspec
 
-    from ..jobs.status import as_text
-    from ..jobs.status import status as look
+    from ..jobs.report.status import as_text
+    from ..jobs.report.status import status as look
 
     found = look(Path(folder))
     click.echo(msgspec.json.encode(found).decode() if as_json else as_text(found))
@@ -277,8 +277,8 @@ def report(
     """Write a page of every job in DIR, failures first, with figures and pictures; or the same as JSON."""
     from pathlib import Path
 
-    from ..jobs.report import Wish, stream_json
-    from ..jobs.report import report as write
+    from ..jobs.report.writing import Wish, stream_json
+    from ..jobs.report.writing import report as write
 
     if measure != "all" and not measure.isdecimal():
         raise click.UsageError(f"--measure {measure!r} is neither a number nor all")

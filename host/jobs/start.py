@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from ..contract.errors import UnbraidError
 from ..isolation.limits import most_memory
 from .batch import Batch
-from .manifest import read_manifest
+from .manifest.reading import read_manifest
 from .slot import Terms
 
 if TYPE_CHECKING:
@@ -80,6 +80,10 @@ def batch(  # noqa: PLR0913 - each is a word of its own
             raise UnbraidError(f"{name} is {value}; it is at least 1")
     if timeout is not None and not timeout > 0:
         raise UnbraidError(f"timeout is {timeout}; it is more than 0 seconds")
+    if os.path.isdir(manifest) and os.path.realpath(manifest) == os.path.realpath(folder):  # noqa: PTH112
+        raise UnbraidError(
+            f"{folder}: is where the inputs are; the next run would take outputs for inputs: choose another"
+        )
     source = read_manifest(manifest, graph=graph, pattern=pattern, skip=[str(folder)])
     count = workers or (cores if ray is None else None)
     each = threads or (1 if count is None else max(1, cores // count))

@@ -16,10 +16,10 @@ from ..engine.render import render
 from ..models.hashes import sha256_of
 from ..registry import Registry
 from .job import FILM
-from .naming import check_outputs
+from .manifest.naming import check_outputs
+from .manifest.render_keys import render_options
+from .manifest.roots import unmoved
 from .recipe import graph_of, identity_of, machine, recipe_of
-from .render_keys import render_options
-from .roots import unmoved
 from .task import Done, Failed, Heard, Output, Progress, Seen, Unchanged, state_of
 
 if TYPE_CHECKING:
@@ -206,7 +206,7 @@ class _Attempt:
         """Measure an output, and hold it against its target; a loudness that is not defined is told."""
         if not target:
             return None, ""
-        from .hearing import hear, verdict_of
+        from .report.hearing import hear, verdict_of
 
         try:
             found = hear(made.path, made.layout, made.rate)

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from ..contract.errors import plain
+from ...contract.errors import plain
+from ..ledger import FOLDER, STATES, read_ledger
 from .amounts import span, speed
-from .ledger import FOLDER, STATES, read_ledger
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from .ledger import Ledger
+    from ..ledger import Ledger
 
 __all__ = ["Failure", "Status", "as_text", "at_work", "status", "status_of"]
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..contract.errors import Place, Problem, UnbraidError
-from ..graph.yaml_reader import dotted
+from ...contract.errors import Place, Problem, UnbraidError
+from ...graph.yaml_reader import dotted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from ..graph.yaml_reader import Path
+    from ...graph.yaml_reader import Path
 
 __all__ = ["MOST", "Faults", "ManifestError", "RefusedError"]
 

@@ -73,7 +73,7 @@ class Roots:
     Example:
         >>> Roots(["."], "/usr").find("../etc/x")
         Traceback (most recent call last):
-        unbraid.host.jobs.errors.RefusedError: '../etc/x' leads out of the roots; declare its folder in them
+        unbraid.host.jobs.manifest.errors.RefusedError: '../etc/x' leads out of the roots; declare its folder in them
     """
 
     def __init__(self, folders: Sequence[Any], base: str) -> None:

@@ -8,23 +8,23 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from ..contract.errors import MediaError
-from ..media.atomic import AtomicFile, why_not
+from ...contract.errors import MediaError
+from ...media.atomic import AtomicFile, why_not
+from ..job import FILM
+from ..ledger import read_ledger
+from ..placing import is_here
 from .hearing import Hearing, Memory
-from .job import FILM
-from .ledger import read_ledger
 from .looking import Entry, entries, finished_outputs, order
-from .placing import is_here
-from .report_page import MARK, foot, head, row
+from .page import MARK, foot, head, row
 from .status import status_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from typing import Self, TextIO
 
-    from .ledger import Ledger
+    from ..ledger import Ledger
+    from ..task import Output
     from .status import Status
-    from .task import Output
 
 __all__ = ["Report", "Wish", "report", "stream_json"]
 

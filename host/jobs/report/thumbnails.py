@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from ...kernels.pcm import ENCODINGS
-from ..contract.audio import Layout
-from ..contract.errors import MediaError
-from ..media.bytes_in import FileBytes
-from ..media.channels import ChannelOrder
-from ..media.pcm_reader import PcmReader
-from ..media.sndfile_reader import for_libsndfile
-from ..media.wave.reader import NotPcmError, open_wave
+from ....kernels.pcm import ENCODINGS
+from ...contract.audio import Layout
+from ...contract.errors import MediaError
+from ...media.bytes_in import FileBytes
+from ...media.channels import ChannelOrder
+from ...media.pcm_reader import PcmReader
+from ...media.sndfile_reader import for_libsndfile
+from ...media.wave.reader import NotPcmError, open_wave
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from ..contract.processor import Array
-    from .task import Output
+    from ...contract.processor import Array
+    from ..task import Output
 
 __all__ = ["HEIGHT", "RANGE", "WIDTH", "picture", "png", "thumbnail"]
 

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from .job import Job
-from .task import Output, Seen
+from ..job import Job
+from ..task import Output, Seen
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
 
-    from .ledger import Ledger, Row
+    from ..ledger import Ledger, Row
 
 __all__ = ["Attempt", "Entry", "entries", "finished_outputs", "order"]
 

@@ -9,16 +9,16 @@ from html import escape
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from ..contract.errors import plain
+from ...contract.errors import plain
 from .amounts import clock, size, span, speed
 from .thumbnails import HEIGHT, RANGE, WIDTH
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from ..task import Output
     from .looking import Entry
     from .status import Status
-    from .task import Output
 
 __all__ = ["MARK", "foot", "head", "row"]
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..contract.errors import UnbraidError, nearest
-from ..graph.document import SUBTYPES
+from ...contract.errors import UnbraidError, nearest
+from ...graph.document import SUBTYPES
 from .errors import RefusedError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from ..engine.options import RenderOptions
+    from ...engine.options import RenderOptions
 
 __all__ = ["OPTIONS", "check_together", "option", "render_options"]
 
@@ -90,8 +90,8 @@ def render_options(options: Mapping[str, Any]) -> RenderOptions:
         >>> render_options({"line_up": True, "source": {"track": 2}}).source.track
         2
     """
-    from ..engine.options import RenderOptions
-    from ..media.open_input import InputForm
+    from ...engine.options import RenderOptions
+    from ...media.open_input import InputForm
 
     form = InputForm(**options.get("source", {}))
     if form.raw is not None:

@@ -8,15 +8,15 @@ from array import array
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from ..contract.errors import Place, Problem, nearest
+from ...contract.errors import Place, Problem, nearest
+from ..job import OUTPUT, SUFFIX
 from .errors import ManifestError, RefusedError
-from .job import OUTPUT, SUFFIX
 from .roots import ODD
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from .job import Job
+    from ..job import Job
 
 __all__ = ["DEFAULT", "FIELDS", "Places", "Template", "check_outputs", "check_part", "safe"]
 
@@ -61,7 +61,7 @@ def check_part(name: str) -> None:
         >>> check_part("DX")
         >>> check_part("a/b")
         Traceback (most recent call last):
-        unbraid.host.jobs.errors.RefusedError: 'a/b' cannot be part of a file's name; leave out / and the like
+        unbraid.host.jobs.manifest.errors.RefusedError: 'a/b' cannot be part of a file's name; leave out / and the like
     """
     if not name or safe(name) != name or len(name.encode()) > _OPEN - 6:
         raise RefusedError(f"{name!r:.80} cannot be part of a file's name", "leave out / and the like")
@@ -211,7 +211,7 @@ def check_outputs(job: Job, names: Iterable[str], suffix: str = "wav", source: s
         >>> from unbraid.host.jobs.job import Job
         >>> check_outputs(Job(place="a.{ext}", graph="g", inputs={}, line=7), ["x", "y"], source="m")
         Traceback (most recent call last):
-        unbraid.host.jobs.errors.ManifestError: m:7: name: x and y would both be a.wav; write {output}
+        unbraid.host.jobs.manifest.errors.ManifestError: m:7: name: x and y would both be a.wav; write {output}
     """
     taken: dict[str, str] = {}
     names = list(names)

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from ..contract.errors import nearest
-from ..measures.delivery import DELIVERIES
+from ...contract.errors import nearest
+from ...measures.delivery import DELIVERIES
+from ..job import Job
 from .errors import RefusedError
-from .job import Job
 from .naming import DEFAULT, Places, Template, check_part
 from .render_keys import OPTIONS, check_together, option
 from .roots import ODD, Found

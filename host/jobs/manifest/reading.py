@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..contract.errors import GraphError, Place, Problem, nearest
-from ..graph.yaml_reader import MAX_BYTES, read
+from ...contract.errors import GraphError, Place, Problem, nearest
+from ...graph.yaml_reader import MAX_BYTES, read
 from .conventions import gather, gathered_by
 from .errors import Faults, ManifestError, RefusedError
 from .keys import ALL_KEYS, Draft, Keys, own_graph
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from typing import BinaryIO
 
-    from .job import Job
+    from ..job import Job
 
 __all__ = ["VERSION", "Manifest", "read_manifest"]
 

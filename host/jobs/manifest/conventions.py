@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ..contract.errors import nearest
+from ...contract.errors import nearest
 from .errors import RefusedError
 from .patterns import compiled, walk
 

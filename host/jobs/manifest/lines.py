@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
-from ..contract.errors import nearest
-from ..graph.yaml_reader import scalar
+from ...contract.errors import nearest
+from ...graph.yaml_reader import scalar
 from .keys import KEYS
 from .render_keys import OPTIONS
 

@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from ..contract.errors import MediaError, MediaRequestError
-from .job import FILM
-from .ledger import FOLDER
-from .task import Heard
+from ...contract.errors import MediaError, MediaRequestError
+from ..job import FILM
+from ..ledger import FOLDER
+from ..task import Heard
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from .task import Output
+    from ..task import Output
 
 __all__ = ["Hearing", "Loudness", "Memory", "hear", "verdict_of"]
 
@@ -50,16 +50,16 @@ def hear(path: Path, layout: str, rate: int) -> Loudness:
         MediaError: it cannot be read, or its loudness is not defined.
     """
     if layout.startswith("scene:"):
-        from ..adm.loudness import RENDER
-        from ..adm.reader import read_adm
-        from ..adm.show import measured
+        from ...adm.loudness import RENDER
+        from ...adm.reader import read_adm
+        from ...adm.show import measured
 
         render = measured(read_adm(path), [RENDER])[RENDER]
         names = ("integratedLoudness", "loudnessRange", "maxTruePeak", "maxShortTerm")
         return Loudness(*(render.get(name) for name in names))
-    from ...kernels.pcm import ENCODINGS
-    from ..measures.file_loudness import measure_file
-    from ..media.open_input import InputForm
+    from ....kernels.pcm import ENCODINGS
+    from ...measures.file_loudness import measure_file
+    from ...media.open_input import InputForm
 
     encoding = path.suffix[1:]
     found = measure_file(path, InputForm(encoding, rate, layout) if encoding in ENCODINGS else None)
@@ -69,7 +69,7 @@ def hear(path: Path, layout: str, rate: int) -> Loudness:
 
 def verdict_of(target: str, found: Loudness) -> str:
     """Return how an output misses a target, by name; "" where it does not, or there is none."""
-    from ..measures.delivery import delivery
+    from ...measures.delivery import delivery
 
     if not target:
         return ""

@@ -1,0 +1,1 @@
+"""What came of a batch: its status, and its report."""
