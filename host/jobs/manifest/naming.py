@@ -62,7 +62,7 @@ def check_part(name: str) -> None:
         >>> check_part("a/b")
         Traceback (most recent call last):
         unbraid.host.jobs.manifest.errors.RefusedError: 'a/b' cannot be part of a file's name; leave out / and the like
-    """
+    """  # noqa: E501 - an example's line
     if not name or safe(name) != name or len(name.encode()) > _OPEN - 6:
         raise RefusedError(f"{name!r:.80} cannot be part of a file's name", "leave out / and the like")
 
@@ -212,7 +212,7 @@ def check_outputs(job: Job, names: Iterable[str], suffix: str = "wav", source: s
         >>> check_outputs(Job(place="a.{ext}", graph="g", inputs={}, line=7), ["x", "y"], source="m")
         Traceback (most recent call last):
         unbraid.host.jobs.manifest.errors.ManifestError: m:7: name: x and y would both be a.wav; write {output}
-    """
+    """  # noqa: E501 - an example's line
     taken: dict[str, str] = {}
     names = list(names)
     for target in job.target:

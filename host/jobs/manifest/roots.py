@@ -74,7 +74,7 @@ class Roots:
         >>> Roots(["."], "/usr").find("../etc/x")
         Traceback (most recent call last):
         unbraid.host.jobs.manifest.errors.RefusedError: '../etc/x' leads out of the roots; declare its folder in them
-    """
+    """  # noqa: E501 - an example's line
 
     def __init__(self, folders: Sequence[Any], base: str) -> None:
         self.folders: tuple[str, ...] = tuple(dict.fromkeys(_real_root(each, base) for each in folders))
