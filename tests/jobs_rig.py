@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -67,11 +68,11 @@ def jobs(paths: Sequence[Path], graph: Path, **more: Any) -> list[Job]:
 
 def files(folder: Path) -> list[str]:
     """Names of all outputs below a batch's folder, without what is the ledger's."""
-    return sorted(
-        str(path.relative_to(folder))
-        for path in folder.rglob("*")
-        if path.is_file() and ".unbraid-batch" not in path.parts
-    )
+    found = list[str]()
+    for place, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if name != ".unbraid-batch"]
+        found += [str((Path(place) / name).relative_to(folder)) for name in names]
+    return sorted(found)
 
 
 def hashes(folder: Path) -> dict[str, str]:

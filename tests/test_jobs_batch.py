@@ -392,7 +392,7 @@ def test_twenty_kills_at_any_moment_lose_nothing_and_do_nothing_twice(tmp_path: 
         assert len(ends) < 60
         driver = _unbraid("batch", manifest, "-o", tmp_path / "out", "--workers", 2, "--attempts", 9)
         while driver.poll() is None and kills < 20:
-            time.sleep(float(dice.uniform(0.1, 0.7)))
+            time.sleep(float(dice.uniform(0.1, 0.5)))
             victims = _children(driver.pid) if dice.uniform() < 0.6 else [driver.pid]
             if victims and driver.poll() is None:
                 os.kill(int(dice.choice(victims)), signal.SIGKILL)
@@ -571,7 +571,9 @@ def test_a_worker_keeps_to_its_threads_in_every_library(tmp_path: Path) -> None:
     slot._start()  # the process, without a task
     try:
         assert slot._process is not None
-        given = Path(f"/proc/{slot._process.pid}/environ").read_bytes().split(b"\0")
+        place = Path(f"/proc/{slot._process.pid}/environ")
+        _until(lambda: bool(place.read_bytes()))  # it is empty for a moment
+        given = place.read_bytes().split(b"\0")
     finally:
         slot.end()
     wanted = {b"UNBRAID_THREADS=3", b"OMP_NUM_THREADS=3", b"MKL_NUM_THREADS=3", b"NUMBA_NUM_THREADS=3"}

@@ -210,6 +210,7 @@ def test_a_removed_node_is_no_jobs_fault_and_the_others_go_on(
         assert {row.crashes for row in ledger.rows()} == {0}
 
 
+@pytest.mark.soak
 def test_a_node_that_joins_is_used(two: Two, tmp_path: Path) -> None:
     two.remove()
     names: list[str] = []
@@ -266,6 +267,7 @@ def test_a_batch_that_is_cancelled_by_force_leaves_no_process_and_no_file(two: T
         assert ledger.counts()["waiting"] == 6
 
 
+@pytest.mark.soak
 def test_a_batch_that_is_asked_to_end_lets_running_jobs_end(two: Two, tmp_path: Path) -> None:
     jobs, seen = slow(tmp_path, 8), list[JobResult]()
     first = two.batch(jobs, tmp_path / "out", cancelled=lambda: len(seen) >= 2)
@@ -437,3 +439,8 @@ def test_twenty_kills_over_200_jobs_lose_nothing_and_do_nothing_twice(two: Two, 
     assert rig.hashes(tmp_path / "out") == whole
     assert done_once(tmp_path / "out", 200)
     print(f"\n{time.monotonic() - began:.0f} s; attempts: {dict(outcomes(tmp_path / 'out'))}")  # noqa: T201
+
+
+def test_a_programs_print_stays_its_own(two: Two) -> None:
+    del two  # a cluster is reached
+    assert type(print).__name__ == "builtin_function_or_method"

@@ -56,7 +56,17 @@ def needs_compiler() -> None:
         pytest.skip(str(missing))
 
 
-@pytest.mark.parametrize(("n_fft", "hop"), [*COMMON, (480, 240), (960, 480), (2048, 441)])
+#: The others take a minute to compile: python -m pytest -m soak tests/test_kernels_cuda.py
+_SEEN = {(480, 240), (512, 128), (2048, 512), (8192, 2048)}
+
+
+@pytest.mark.parametrize(
+    ("n_fft", "hop"),
+    [
+        pytest.param(*each, marks=() if each in _SEEN else pytest.mark.soak)
+        for each in [*COMMON, (480, 240), (960, 480), (2048, 441)]
+    ],
+)
 def test_every_geometry_compiles_and_its_values_stay_in_registers(n_fft: int, hop: int) -> None:
     needs_compiler()
     geometry = geometry_of(n_fft, hop)

@@ -24,6 +24,7 @@ _QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_DEDUP_LOGS_SKIP_REGEX": ".",
     "RAY_IGNORE_UNHANDLED_ERRORS": "1",
+    "RAY_TQDM_PATCH_PRINT": "0",  # the program's print stays its own
 }
 #: Without it, Ray looks for minutes for a cluster that is not there.
 _IMPATIENT = {"RAY_gcs_server_port_wait_time_s": "1"}
