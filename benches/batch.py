@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import shutil
 import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -79,15 +81,23 @@ def _run(command: list[str], out: Path, *, threads: int) -> None:
     shutil.rmtree(out)
 
 
-def turns(runs: dict[str, Callable[[], object]], count: int) -> dict[str, list[float]]:
-    """Return seconds of every run, taken in turn."""
+def turns(
+    runs: dict[str, Callable[[], object]], count: int, clock: Callable[[], float] = time.perf_counter
+) -> dict[str, list[float]]:
+    """Return what every run takes by a clock, taken in turn."""
     times: dict[str, list[float]] = {name: [] for name in runs}
     for _ in range(count):
         for name, run in runs.items():
-            began = time.perf_counter()
+            began = clock()
             run()
-            times[name].append(time.perf_counter() - began)
+            times[name].append(clock() - began)
     return times
+
+
+def processor() -> float:
+    """Return seconds of processor that commands and all they started have taken: steadier than a clock."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def told(name: str, values: list[float], unit: str = "s") -> str:
@@ -104,29 +114,46 @@ def overhead(folder: Path, paths: list[Path], count: int) -> None:
             runs[f"batch{number}"] = batch(graph, paths[:number], folder, 1)
         for run in runs.values():
             run()
-        times = turns(runs, count)
-        each = {
-            kind: [
-                (many - few) / (MANY - FEW)
-                for few, many in zip(times[f"{kind}{FEW}"], times[f"{kind}{MANY}"], strict=True)
-            ]
-            for kind in ("loop", "batch")
-        }
-        ratios = [b / a for a, b in zip(each["loop"], each["batch"], strict=True)]
         print(f"{graph}: {what}, {SECONDS} s of stereo a job")
-        print("  " + told("a job in a loop of render", each["loop"]))
-        print("  " + told("a job of a batch with one worker", each["batch"]))
-        print("  " + told("batch / loop", ratios, "times"))
+        for name, clock in (("of time", time.perf_counter), ("of processor", processor)):
+            times = turns(runs, count, clock)
+            each = {
+                kind: [
+                    (many - few) / (MANY - FEW)
+                    for few, many in zip(times[f"{kind}{FEW}"], times[f"{kind}{MANY}"], strict=True)
+                ]
+                for kind in ("loop", "batch")
+            }
+            print("  " + told(f"a job in a loop of render, {name}", each["loop"]))
+            print("  " + told(f"a job of a batch with one worker, {name}", each["batch"]))
+            ratio = statistics.median(each["batch"]) / statistics.median(each["loop"])
+            print(f"  batch / loop, {name}: {ratio:.3f} times")
 
 
 def scaling(folder: Path, paths: list[Path], count: int) -> None:
     """Print two workers against one."""
     runs = {f"{workers} workers": batch("clean-dialogue", paths, folder, workers) for workers in (1, 2)}
+    half = len(paths) // 2
+    halves = [
+        loop("clean-dialogue", each, folder / str(i)) for i, each in enumerate((paths[:half], paths[half:]))
+    ]
+    runs["1 loop of render"] = loop("clean-dialogue", paths, folder)
+    runs["2 loops of render"] = lambda: _together(halves)
     times = turns(runs, count)
     for name, values in times.items():
         print(told(f"{MANY} jobs, {name}", values))
     ratios = [a / b for a, b in zip(times["1 workers"], times["2 workers"], strict=True)]
     print(told("two workers against one", ratios, "times"))
+    ratios = [a / b for a, b in zip(times["1 loop of render"], times["2 loops of render"], strict=True)]
+    print(told("what the machine has: two loops side by side against one", ratios, "times"))
+
+
+def _together(runs: list[Callable[[], object]]) -> None:
+    threads = [threading.Thread(target=run) for run in runs]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
 
 
 def cluster(folder: Path, paths: list[Path], count: int) -> None:
