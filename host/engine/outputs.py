@@ -18,7 +18,7 @@ from ..media.pipes import is_pipe
 from ..media.resample import ResampledWriter, resampled_length
 from ..media.wave.info_list import unnamed
 from ..media.write_behind import WriteBehind
-from ..media.writer import RAW, OutputForm, PipeWriter, open_writer
+from ..media.writer import RAW, OutputForm, PipeWriter, open_writer, suffix_of
 from .options import OutputReport
 
 if TYPE_CHECKING:
@@ -99,9 +99,7 @@ class Outputs:
     def _in_folder(self, folder: Path, name: str) -> Path:
         first = next(iter(self.inputs.paths.values()))
         stem = "stdin" if first == _STREAM else Path(first).stem
-        form = self.options.form
-        suffix = form if form in RAW or form == "flac" else "wav"
-        return inside(folder, f"{stem}.{name}.{suffix}")
+        return inside(folder, f"{stem}.{name}.{suffix_of(self.options.form)}")
 
     def _form(self, name: str) -> OutputForm:
         """Return what is asked of one output."""

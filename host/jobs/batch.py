@@ -176,7 +176,7 @@ class _Run:
     def _recover(self) -> Iterator[JobResult]:
         """Name the files of jobs that were rendered when their driver was killed."""
         for row in list(self.ledger.rows("rendered", everything=True)):
-            yield from self._place(row, self.ledger.outputs(row.id), "done")
+            yield from self._place(row, self.ledger.outputs(row.id))
         self.ledger.commit()
 
     def _home(self) -> None:
@@ -317,7 +317,7 @@ class _Run:
     def _result(self, row: Row, event: Ended, folders: set[Path]) -> Iterator[JobResult]:
         now = self.ledger.row(row.id)
         if now.state == "rendered":
-            yield from self._place(now, self.ledger.outputs(row.id), "done", folders)
+            yield from self._place(now, self.ledger.outputs(row.id), folders)
             return
         self.placing.discard(row.id)
         if isinstance(event.outcome, Lost) and event.outcome.kind == "cancelled":
@@ -328,7 +328,7 @@ class _Run:
             yield self._told(now, (), "retried" if now.state == "waiting" else now.state)
 
     def _place(
-        self, row: Row, outputs: tuple[Output, ...], state: str, folders: set[Path] | None = None
+        self, row: Row, outputs: tuple[Output, ...], folders: set[Path] | None = None
     ) -> Iterator[JobResult]:
         """Give outputs their names."""
         try:
@@ -349,7 +349,7 @@ class _Run:
         else:
             folders |= made
         self.ledger.finished(row.id)
-        yield self._told(row, outputs, state)
+        yield self._told(row, outputs, "done")
 
     def _told(self, row: Row, outputs: Iterable[Output], state: str) -> JobResult:
         outputs = tuple(outputs)

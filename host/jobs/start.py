@@ -75,15 +75,8 @@ def batch(  # noqa: PLR0913 - each is a word of its own
         ...     print(result.place, result.state, result.reason)
     """
     cores = len(os.sched_getaffinity(0))
-    for name, value in (("workers", workers), ("threads", threads), ("attempts", attempts)):
-        if value is not None and value < 1:
-            raise UnbraidError(f"{name} is {value}; it is at least 1")
-    if timeout is not None and not timeout > 0:
-        raise UnbraidError(f"timeout is {timeout}; it is more than 0 seconds")
-    if os.path.isdir(manifest) and os.path.realpath(manifest) == os.path.realpath(folder):  # noqa: PTH112
-        raise UnbraidError(
-            f"{folder}: is where the inputs are; the next run would take outputs for inputs: choose another"
-        )
+    _check_numbers(timeout, workers=workers, threads=threads, attempts=attempts)
+    _check_apart(manifest, folder)
     source = read_manifest(manifest, graph=graph, pattern=pattern, skip=[str(folder)])
     count = workers or (cores if ray is None else None)
     each = threads or (1 if count is None else max(1, cores // count))
@@ -111,3 +104,19 @@ def batch(  # noqa: PLR0913 - each is a word of its own
         cancelled=cancelled,
         told=told,
     )
+
+
+def _check_numbers(timeout: float | None, **counts: int | None) -> None:
+    for name, value in counts.items():
+        if value is not None and value < 1:
+            raise UnbraidError(f"{name} is {value}; it is at least 1")
+    if timeout is not None and not timeout > 0:
+        raise UnbraidError(f"timeout is {timeout}; it is more than 0 seconds")
+
+
+def _check_apart(manifest: str | Path, folder: str | Path) -> None:
+    """Raise where the outputs of one run would be the inputs of the next."""
+    if os.path.isdir(manifest) and os.path.realpath(manifest) == os.path.realpath(folder):  # noqa: PTH112
+        raise UnbraidError(
+            f"{folder}: is where the inputs are; the next run would take outputs for inputs: choose another"
+        )

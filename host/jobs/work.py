@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from ..contract.errors import MediaError, UnbraidError, one_line
 from ..engine.render import render
+from ..media.writer import suffix_of
 from ..models.hashes import sha256_of
 from ..registry import Registry
 from .job import FILM
@@ -28,14 +29,12 @@ if TYPE_CHECKING:
     from ..engine.options import OutputReport, RenderReport
     from ..graph.graph import Graph
     from .job import Job
-from .task import Outcome, Task
+    from .task import Outcome, Task
 
 __all__ = ["Bench"]
 
 _TEXT, _TRACE = 8_000, 16_000  # characters
 _PAUSE = 0.2  # seconds between two words on how far a job is
-#: Formats whose file is named after them; all else is WAV.
-_SUFFIXES = ("flac", "s16le", "s24le", "s32le", "f32le")
 
 
 class Bench:
@@ -148,8 +147,7 @@ class _Attempt:
                 )
 
     def _suffix(self) -> str:
-        form = self.task.job.options.get("form", "wav")
-        return form if form in _SUFFIXES else "wav"
+        return suffix_of(self.task.job.options.get("form", "wav"))
 
     def _room(self, name: str) -> str:
         """Return where an output is made; its place must be free, or the job's own."""

@@ -24,13 +24,26 @@ if TYPE_CHECKING:
     from ..contract.processor import Array
     from .sink import Writer
 
-__all__ = ["FORMS", "RAW", "FileWriter", "OutputForm", "PipeWriter", "open_writer"]
+__all__ = ["FORMS", "RAW", "FileWriter", "OutputForm", "PipeWriter", "open_writer", "suffix_of"]
 
 #: Raw sample encodings that can be asked for, with their sample format.
 RAW = {encoding: subtype for subtype, encoding in ENCODINGS.items()}
 #: What an output can be: containers, then raw samples.
 FORMS = ("wav", "flac", "rf64", "bw64", *RAW)
 _NOTES = 1024
+
+
+def suffix_of(form: str) -> str:
+    """Return how the name of a file of this form ends.
+
+    Args:
+        form: one of `FORMS`.
+
+    Example:
+        >>> suffix_of("bw64"), suffix_of("s24le")
+        ('wav', 's24le')
+    """
+    return form if form in RAW or form == "flac" else "wav"
 
 
 @dataclass(frozen=True, slots=True)
