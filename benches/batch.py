@@ -1,15 +1,15 @@
 """Batches against a loop of `render`, two workers against one, Ray against local, a long manifest's start.
 
 ``python -m benches.batch [TURNS]``. Every turn runs whole commands in turn, each with a ledger of its own.
-What a batch costs a job is taken between two lengths, so that neither's start counts.
+What Ray costs a job is taken between two lengths, so that no start counts; what a batch costs, job by job.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import resource
 import shutil
+import signal
 import statistics
 import subprocess
 import sys
@@ -38,6 +38,7 @@ graph, folder, *paths = sys.argv[1:]
 registry = Registry.discover()
 for path in paths:
     render(graph, path, folder, options=RenderOptions(overwrite=True), registry=registry)
+    print("made", flush=True)
 """
 MAIN = "import sys; from unbraid.host.cli.app import main; main(sys.argv[1:])"
 
@@ -81,23 +82,15 @@ def _run(command: list[str], out: Path, *, threads: int) -> None:
     shutil.rmtree(out)
 
 
-def turns(
-    runs: dict[str, Callable[[], object]], count: int, clock: Callable[[], float] = time.perf_counter
-) -> dict[str, list[float]]:
-    """Return what every run takes by a clock, taken in turn."""
+def turns(runs: dict[str, Callable[[], object]], count: int) -> dict[str, list[float]]:
+    """Return the seconds that every run takes, taken in turn."""
     times: dict[str, list[float]] = {name: [] for name in runs}
     for _ in range(count):
         for name, run in runs.items():
-            began = clock()
+            began = time.perf_counter()
             run()
-            times[name].append(clock() - began)
+            times[name].append(time.perf_counter() - began)
     return times
-
-
-def processor() -> float:
-    """Return seconds of processor that commands and all they started have taken: steadier than a clock."""
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime
 
 
 def told(name: str, values: list[float], unit: str = "s") -> str:
@@ -106,28 +99,106 @@ def told(name: str, values: list[float], unit: str = "s") -> str:
 
 
 def overhead(folder: Path, paths: list[Path], count: int) -> None:
-    """Print what a batch of one worker costs a job, against a loop in one process."""
+    """Print what a batch of one worker costs a job, against a loop in one process.
+
+    The two take turns, a job each, so that what else the machine does slows both.
+    """
     for graph, what in GRAPHS.items():
-        runs: dict[str, Callable[[], object]] = {}
-        for number in (FEW, MANY):
-            runs[f"loop{number}"] = loop(graph, paths[:number], folder)
-            runs[f"batch{number}"] = batch(graph, paths[:number], folder, 1)
-        for run in runs.values():
-            run()
-        print(f"{graph}: {what}, {SECONDS} s of stereo a job")
-        for name, clock in (("of time", time.perf_counter), ("of processor", processor)):
-            times = turns(runs, count, clock)
-            each = {
-                kind: [
-                    (many - few) / (MANY - FEW)
-                    for few, many in zip(times[f"{kind}{FEW}"], times[f"{kind}{MANY}"], strict=True)
-                ]
-                for kind in ("loop", "batch")
-            }
-            print("  " + told(f"a job in a loop of render, {name}", each["loop"]))
-            print("  " + told(f"a job of a batch with one worker, {name}", each["batch"]))
-            ratio = statistics.median(each["batch"]) / statistics.median(each["loop"])
-            print(f"  batch / loop, {name}: {ratio:.3f} times")
+        print(f"{graph}: {what}, {SECONDS} s of stereo a job, {count} times {MANY - 1} jobs in turn")
+        took = [_in_turn(graph, paths, folder) for _ in range(count)]
+        for clock in ("time", "processor"):
+            for side in ("loop", "batch"):
+                print("  " + told(f"a job, {side}, {clock}", [each[side, clock] for each in took]))
+            ratios = [each["batch", clock] / each["loop", clock] for each in took]
+            print("  " + told(f"batch / loop, {clock}", ratios, "times"))
+
+
+def _in_turn(graph: str, paths: list[Path], folder: Path) -> dict[tuple[str, str], float]:
+    """Return what a job takes by side and clock."""
+    loop = Side([sys.executable, "-c", LOOP, graph, str(folder / "loop"), *map(str, paths)], "made")
+    lines = manifest(folder / "in" / f"{graph}.jsonl", paths, graph)
+    command = [sys.executable, "-c", MAIN, "batch", str(lines), "-o", str(folder / "batch"), "--json"]
+    both = {"loop": loop, "batch": Side([*command, "--workers", "1", "--threads", "1"], '"ended"')}
+    for side in both.values():
+        side.goes_on()  # with its start
+    before = {name: side.used() for name, side in both.items()}
+    for _ in range(MANY - 2):
+        for side in both.values():
+            side.goes_on()
+    used = {name: side.used() for name, side in both.items()}
+    for name, side in both.items():
+        side.ends()
+        shutil.rmtree(folder / name)
+    return {
+        (name, clock): (used[name][at] - before[name][at]) / (MANY - 2)
+        for name in both
+        for at, clock in enumerate(("time", "processor"))
+    }
+
+
+class Side:
+    """A command that stands still with all that it started, but for a job at a time.
+
+    Args:
+        command: prints a line for each job.
+        word: what is in that line, and in no other.
+    """
+
+    def __init__(self, command: list[str], word: str) -> None:
+        self._word, self._seconds = word, 0.0
+        environment = {**os.environ, "UNBRAID_THREADS": "1"}
+        self._run = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
+        self._all(signal.SIGSTOP)
+
+    def goes_on(self) -> None:
+        """Let it run until it has done a job."""
+        began = time.perf_counter()
+        self._all(signal.SIGCONT)
+        while self._word not in self._line():
+            pass
+        self._all(signal.SIGSTOP)
+        self._seconds += time.perf_counter() - began
+
+    def used(self) -> tuple[float, float]:
+        """Return the seconds that it ran, and those of processor that it and all it started have taken."""
+        ticks = 0
+        for process in self._family():
+            fields = Path(f"/proc/{process}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
+            ticks += sum(map(int, fields[11:15]))
+        return self._seconds, ticks / os.sysconf("SC_CLK_TCK")
+
+    def ends(self) -> None:
+        """Let it run to its end."""
+        self._all(signal.SIGCONT)
+        self._run.communicate()
+        if self._run.returncode:
+            raise SystemExit(f"it ended with {self._run.returncode}")
+
+    def _line(self) -> str:
+        assert self._run.stdout is not None  # noqa: S101 - a pipe
+        line = self._run.stdout.readline()
+        if not line:
+            raise SystemExit("it ended early")
+        return line
+
+    def _all(self, number: signal.Signals) -> None:
+        for process in self._family():
+            os.kill(process, number)
+
+    def _family(self) -> list[int]:
+        found = [self._run.pid]
+        for process in found:
+            for thread in Path(f"/proc/{process}/task").glob("*/children"):
+                found += [int(child) for child in thread.read_text(encoding="ascii").split()]
+        return found
+
+
+def _each(times: dict[str, list[float]], kind: str) -> list[float]:
+    """Return what a job takes, by turn: between the two lengths, so that no start counts."""
+    return [
+        (many - few) / (MANY - FEW)
+        for few, many in zip(times[f"{kind}{FEW}"], times[f"{kind}{MANY}"], strict=True)
+    ]
 
 
 def scaling(folder: Path, paths: list[Path], count: int) -> None:
@@ -166,13 +237,7 @@ def cluster(folder: Path, paths: list[Path], count: int) -> None:
         for kind, more in makers.items()
     }
     times = turns(runs, count)
-    each = {
-        kind: [
-            (many - few) / (MANY - FEW)
-            for few, many in zip(times[f"{kind}{FEW}"], times[f"{kind}{MANY}"], strict=True)
-        ]
-        for kind in makers
-    }
+    each = {kind: _each(times, kind) for kind in makers}
     start = [a - b for a, b in zip(times[f"ray{FEW}"], times[f"local{FEW}"], strict=True)]
     print(told("a job of two workers, local", each["local"]))
     print(told("a job of two workers, Ray", each["ray"]))

@@ -28,6 +28,7 @@ nodes:
 outputs: {quiet: g, quieter: h}
 """
 TROUBLE = "unbraid: 1\nnodes:\n  t: {use: trouble, from: mix}\noutputs: {out: t}\n"
+DEED = "unbraid: 1\nnodes:\n  t: {use: deed, from: mix}\noutputs: {out: t}\n"
 
 
 def noise(seed: int, samples: int = 800, channels: int = 2) -> np.ndarray[Any, np.dtype[np.float32]]:

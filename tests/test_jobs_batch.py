@@ -21,6 +21,7 @@ import jobs_rig as rig
 import unbraid
 from unbraid.host.jobs.batch import Batch, BatchError, JobResult
 from unbraid.host.jobs.executor import Began
+from unbraid.host.jobs.hashes import xxh128_of
 from unbraid.host.jobs.ledger import LedgerError, open_ledger, read_ledger
 from unbraid.host.jobs.local import LocalExecutor
 from unbraid.host.jobs.placing import Placing
@@ -65,13 +66,44 @@ def test_outputs_are_the_bytes_that_render_writes(tmp_path: Path) -> None:
         unbraid.render(graph, path, tmp_path / "alone")
     assert states(results) == {"done": 5}
     assert rig.hashes(tmp_path / "out") == rig.hashes(tmp_path / "alone")
-    assert {output: each for result in results for output, each in _by_name(result).items()} == rig.hashes(
-        tmp_path / "out"
-    )
+    assert {output: each for result in results for output, each in _by_name(result).items()} == {
+        name: xxh128_of(tmp_path / "out" / name) for name in rig.files(tmp_path / "out")
+    }
 
 
 def _by_name(result: JobResult) -> dict[str, str]:
     return {path.name: result.hashes[name] for name, path in result.outputs.items()}
+
+
+def test_a_worker_loads_each_model_once_however_many_jobs_take_turns_with_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rig.install_trouble(tmp_path / "site", monkeypatch, "deed", "deeds_rig")
+    code = (
+        "import os\nfrom unbraid.host.models import Weights, loaded_once\n"
+        "def load():\n"
+        f"    with open({str(tmp_path / 'loads')!r}, 'a') as file:\n"
+        "        print(os.getpid(), {key}, file=file)\n"
+        "    return Weights()\n"
+        "loaded_once('the model {key}', load)\n"
+    )
+    jobs = [
+        msgspec.structs.replace(job, settings={"t.code": code.replace("{key}", str(number % 3))})
+        for number, job in enumerate(rig.jobs(rig.sounds(tmp_path / "in", 24), rig.graph(tmp_path, rig.DEED)))
+    ]
+    assert states(run(jobs, tmp_path / "out")) == {"done": 24}
+    loads = Counter((tmp_path / "loads").read_text().splitlines())
+    assert set(loads.values()) == {1}
+    assert {line.split()[1] for line in loads} == {"0", "1", "2"}
+    assert len({line.split()[0] for line in loads}) <= 2
+
+
+def test_hashes_are_those_that_the_algorithms_own_program_prints(tmp_path: Path) -> None:
+    # xxhsum -H2, version 0.8.1: of no bytes, and of 102400 that count from 0 to 250.
+    (tmp_path / "none").touch()
+    (tmp_path / "long").write_bytes(bytes(number % 251 for number in range(102_400)))
+    assert xxh128_of(tmp_path / "none") == "99aa06d3014798d86001c324468d497f"
+    assert xxh128_of(tmp_path / "long") == "ecd387d36185351b1428e17f1cac2837"
 
 
 def test_what_is_done_is_not_done_again(tmp_path: Path) -> None:

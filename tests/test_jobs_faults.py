@@ -34,8 +34,6 @@ if TYPE_CHECKING:
     from command_rig import Unbraid
     from unbraid.host.jobs.job import Job
 
-DEED = "unbraid: 1\nnodes:\n  t: {use: deed, from: mix}\noutputs: {out: t}\n"
-
 
 def run(jobs: Sequence[Job], folder: Path, *, terms: Terms | None = None, **more: Any) -> list[JobResult]:
     return list(results(jobs, folder, terms=terms, **more))
@@ -58,7 +56,7 @@ def told(job: Job, code: str = "", finds: str = "{}", **more: Any) -> Job:
 @pytest.fixture
 def deeds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Job]:
     rig.install_trouble(tmp_path / "site", monkeypatch, "deeds", "deeds_rig")
-    return rig.jobs(rig.sounds(tmp_path / "in", 4), rig.graph(tmp_path, DEED, "deed.yaml"))
+    return rig.jobs(rig.sounds(tmp_path / "in", 4), rig.graph(tmp_path, rig.DEED, "deed.yaml"))
 
 
 @pytest.fixture

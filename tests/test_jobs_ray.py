@@ -46,6 +46,7 @@ def nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Two]:
     with pytest.MonkeyPatch.context() as patch:
         site = tmp_path_factory.mktemp("ray") / "site"
         rig.install_trouble(site, patch)
+        rig.install_trouble(site, patch, "deed", "deeds_rig")
         paths = [str(site), str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")]
         patch.setenv("PYTHONPATH", os.pathsep.join(filter(None, paths)))
         two = Two()
@@ -74,6 +75,48 @@ def slow(folder: Path, count: int, blocks: int = 6) -> list[Job]:
     return make(folder, count, rig.TROUBLE, 4096 * blocks, settings=SLOW, options=options)
 
 
+WAIT = """
+import os, time
+from pathlib import Path
+folder = Path({folder!r})
+while not (folder / "go-{gate}").exists():
+    (folder / "waiting-{gate}" / str(os.getpid())).touch()
+    time.sleep(0.01)
+"""
+
+
+def waiting(folder: Path, count: int, gates: int = 1) -> list[Job]:
+    """Jobs that make what those of `slow` do, but wait inside until they may go on, by gates in turn."""
+    jobs = make(folder, count, rig.DEED, 4096 * 6)
+    for gate in range(gates):
+        (folder / f"waiting-{gate}").mkdir()
+    return [
+        msgspec.structs.replace(
+            job, settings={"t.code": WAIT.format(folder=str(folder), gate=number * gates // count)}
+        )
+        for number, job in enumerate(jobs)
+    ]
+
+
+def both_wait(folder: Path, gate: int = 0) -> bool:
+    """Whether two workers wait at a gate."""
+    return sum(bool(words(int(path.name))) for path in (folder / f"waiting-{gate}").iterdir()) == 2
+
+
+def meanwhile(folder: Path, *deeds: Callable[[], object]) -> Callable[[], bool]:
+    """Do something while two jobs wait, and open their gate; the next while two wait at the next gate."""
+    left = dict(enumerate(deeds))
+
+    def cancelled() -> bool:
+        gate = min(left, default=None)
+        if gate is not None and both_wait(folder, gate):
+            left.pop(gate)()
+            (folder / f"go-{gate}").touch()
+        return False
+
+    return cancelled
+
+
 def quiet(jobs: Sequence[Job], folder: Path) -> dict[str, str]:
     """Hashes of a run that nothing disturbs, on one machine."""
     plain = [msgspec.structs.replace(job, settings={}) for job in jobs]
@@ -95,20 +138,6 @@ def as_wanted(folder: Path, want: dict[str, str], count: int) -> bool:
 
 def states(results: Sequence[JobResult]) -> Counter[str]:
     return Counter(result.state for result in results)
-
-
-def when(*deeds: tuple[int, Callable[[], object]]) -> Callable[[str, Event], None]:
-    """Do something as the n-th job begins."""
-    left, begun = dict(deeds), 0
-
-    def told(_: str, event: Event) -> None:
-        nonlocal begun
-        if isinstance(event, Began):
-            begun += 1
-            if begun in left:
-                left.pop(begun)()
-
-    return told
 
 
 def done_once(folder: Path, count: int) -> bool:
@@ -175,18 +204,18 @@ def test_a_worker_sees_the_gpus_it_was_given_and_no_others_and_says_how_far_it_i
 def test_a_killed_actor_and_a_killed_worker_cost_an_attempt_each(
     two: Two, tmp_path: Path, want: dict[str, str]
 ) -> None:
-    jobs, began = slow(tmp_path, 16), set[str]()
-    deeds = when(
-        (4, lambda: os.kill(two.actors(two.second)[0], signal.SIGKILL)),
-        (8, lambda: os.kill(two.workers(two.first)[0], signal.SIGKILL)),
+    jobs, began = waiting(tmp_path, 16, gates=2), set[str]()
+    deeds = meanwhile(
+        tmp_path,
+        lambda: os.kill(two.actors(two.second)[0], signal.SIGKILL),
+        lambda: os.kill(two.workers(two.first)[0], signal.SIGKILL),
     )
 
-    def told(place: str, event: Event) -> None:
-        deeds(place, event)
+    def told(_: str, event: Event) -> None:
         if isinstance(event, Began):
             began.add(event.worker)
 
-    results = list(two.batch(jobs, tmp_path / "out", told=told))
+    results = list(two.batch(jobs, tmp_path / "out", told=told, cancelled=deeds))
     assert states(results) == {"done": 16, "retried": 2}
     reasons = " ".join(sorted(result.reason for result in results if result.state == "retried"))
     assert "was killed by signal 9 (SIGKILL)" in reasons
@@ -199,8 +228,9 @@ def test_a_killed_actor_and_a_killed_worker_cost_an_attempt_each(
 def test_a_removed_node_is_no_jobs_fault_and_the_others_go_on(
     two: Two, tmp_path: Path, want: dict[str, str]
 ) -> None:
-    jobs, name = slow(tmp_path, 12), two.second.node_id[:8]
-    results = list(two.batch(jobs, tmp_path / "out", told=when((4, two.remove)), attempts=1))
+    jobs, name = waiting(tmp_path, 12), two.second.node_id[:8]
+    deeds = meanwhile(tmp_path, two.remove)
+    results = list(two.batch(jobs, tmp_path / "out", cancelled=deeds, attempts=1))
     assert states(results) == {"done": 12, "retried": 1}
     (retried,) = (result for result in results if result.state == "retried")
     assert (retried.kind, f"({name}) went away while it ran there" in retried.reason) == ("gone", True)
@@ -351,14 +381,16 @@ def test_a_killed_driver_leaves_no_process_and_the_next_loses_and_repeats_nothin
 def test_a_cluster_of_ones_own_ends_with_the_batch_whose_terminal_stays_clean(
     nodes: Two, tmp_path: Path
 ) -> None:
-    jobs = slow(tmp_path, 8)
-    written(jobs, tmp_path)
+    written(waiting(tmp_path, 8), tmp_path)
     with driver(tmp_path, "local", "--workers", 2, "--threads", 1, start_new_session=True) as process:
-        some_files(tmp_path / "out", 2, process)
+        while not both_wait(tmp_path):
+            assert process.poll() is None, process.communicate()
+            time.sleep(0.02)
         raylet = next(each for each in children(process.pid) if "/raylet/raylet" in words(each))
         all_of_it = [*children(process.pid), *children(raylet)]
         victim = next(each for each in children(raylet) if words(each).startswith("ray::Actor"))
         os.kill(victim, signal.SIGKILL)
+        (tmp_path / "go-0").touch()
         said, complained = process.communicate(timeout=120)
     assert process.returncode == 0
     assert said.startswith("8 of 8 jobs done")

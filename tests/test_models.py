@@ -9,6 +9,7 @@ import os
 import pickle
 import sys
 import threading
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -30,6 +31,7 @@ from unbraid.host.models import (
     UnknownModelError,
     Weights,
     check_keys,
+    keep_loaded,
     load_network,
     load_tensors,
     load_weights,
@@ -524,6 +526,31 @@ def test_one_key_does_not_hold_up_another() -> None:
     assert loaded_once("quick", Weights) == {}
     go_on.set()
     thread.join()
+
+
+def test_as_many_are_held_for_the_next_job_as_were_asked_for_and_no_more() -> None:
+    made = list[str]()
+
+    def make(key: str) -> Weights:
+        made.append(key)
+        return Weights()
+
+    def ask(*keys: str) -> list[str]:
+        made.clear()
+        for key in keys:
+            loaded_once(f"held {key}", partial(make, key))
+        return list(made)
+
+    try:
+        assert ask("a", "a") == ["a", "a"]  # nobody holds it
+        keep_loaded(2)
+        assert ask("a", "b", "a", "b") == ["a", "b"]
+        assert ask("a", "c", "a", "b") == ["c", "b"]  # b was asked for longest ago
+        keep_loaded(1)
+        assert ask("b", "a") == ["a"]
+    finally:
+        keep_loaded(0)
+    assert ask("a", "b") == ["a", "b"]
 
 
 def test_a_build_that_fails_is_tried_again() -> None:

@@ -49,7 +49,7 @@ class JobResult:
             another attempt.
         line: of the manifest.
         outputs: absolute paths by output.
-        hashes: SHA-256 by output.
+        hashes: XXH128 by output.
         verdicts: of outputs that miss their loudness target.
         kind: of the error; reason: what is wrong, where, and the remedy.
         attempts: so far.
@@ -230,7 +230,7 @@ class _Run:
             job=row.job,
             folder=str(self.batch.folder),
             staging=str(self.placing.staging(row.id)),
-            known=tuple(seen for seen in known if seen.sha256),
+            known=tuple(seen for seen in known if seen.xxh128),
             expected=expected,
             own=own,
             overwrite=self.batch.overwrite,
@@ -359,7 +359,7 @@ class _Run:
             state=state,
             line=row.job.line,
             outputs={output.name: self.batch.folder / output.path for output in outputs},
-            hashes={output.name: output.sha256 for output in outputs},
+            hashes={output.name: output.xxh128 for output in outputs},
             verdicts={output.name: output.verdict for output in outputs if output.verdict},
             kind="" if good else row.kind,
             reason="" if good else row.reason,

@@ -24,6 +24,7 @@ ANSWERS: msgspec.msgpack.Decoder[Done | Failed | Unchanged | Lost | Progress | R
 )
 _MOST = 1 << 28
 _ANSWER = 1 << 22  # bytes that an answer may have, which the ledger keeps
+_MODELS = 4  # networks that stay loaded between jobs: as many as a folder of film stems may take turns with
 
 
 def packed(message: msgspec.Struct) -> bytes:
@@ -52,6 +53,7 @@ def main(files: list[int]) -> None:
 
 
 def _serve(talk: socket.socket) -> None:
+    from ..models import keep_loaded
     from .work import Bench
 
     own = os.getpid()
@@ -61,6 +63,7 @@ def _serve(talk: socket.socket) -> None:
             os._exit(1)
         talk.sendall(data)
 
+    keep_loaded(_MODELS)
     bench = Bench()
     say(packed(Ready()))
     while (data := receive(talk, _MOST)) is not None:

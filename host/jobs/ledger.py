@@ -229,10 +229,10 @@ class Ledger:
 
     def inputs(self, number: int) -> tuple[Seen, ...]:
         """Return a job's inputs as they were last read."""
-        sql = "SELECT name, path, state, sha256 FROM input WHERE job = ?"
+        sql = "SELECT name, path, state, xxh128 FROM input WHERE job = ?"
         return tuple(
-            Seen(name, path, _STATES.decode(state), sha256)
-            for name, path, state, sha256 in self._all(sql, number)
+            Seen(name, path, _STATES.decode(state), xxh128)
+            for name, path, state, xxh128 in self._all(sql, number)
         )
 
     def outputs(self, number: int) -> tuple[Output, ...]:
@@ -364,7 +364,7 @@ class Ledger:
     def _inputs(self, number: int, inputs: Iterable[Seen]) -> None:
         self._write("DELETE FROM input WHERE job = ?", (number,))
         for seen in inputs:
-            values = (number, seen.name, seen.path, json.dumps(seen.state), seen.sha256)
+            values = (number, seen.name, seen.path, json.dumps(seen.state), seen.xxh128)
             self._write("INSERT INTO input VALUES (?, ?, ?, ?, ?)", values)
 
     def _attempt(self, number: int, outcome: str, reason: str, seconds: float, worker: str) -> None:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["SCHEMA", "VERSION", "LedgerError", "connect", "lock", "unmake", "why_not"]
 
-VERSION = 1
+VERSION = 2
 SCHEMA = """
 CREATE TABLE about (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE job (
@@ -46,7 +46,7 @@ CREATE TABLE job (
 );
 CREATE INDEX job_turn ON job (state, crashes, priority DESC, id);
 CREATE TABLE input (
-  job INTEGER NOT NULL, name TEXT NOT NULL, path TEXT NOT NULL, state TEXT NOT NULL, sha256 TEXT NOT NULL,
+  job INTEGER NOT NULL, name TEXT NOT NULL, path TEXT NOT NULL, state TEXT NOT NULL, xxh128 TEXT NOT NULL,
   PRIMARY KEY (job, name)
 ) WITHOUT ROWID;
 CREATE TABLE output (

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import stat
-from functools import lru_cache
+from functools import cache, lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -82,12 +82,10 @@ def recipe_of(job: Job, graph: Graph, registry: Registry) -> str:
         graph: of `graph_of`.
         registry: with the plugins that would run.
     """
-    from ...kernels.machine import sources_hash
-
     nodes = graph.document().nodes.values()
     models = sorted(set(_models(graph, registry)))
     parts = {
-        "unbraid": [version("unbraid"), sources_hash()],
+        "unbraid": _unbraid(),
         "graph": graph.to_dict(),
         "inputs": sorted({**job.inputs, **job.stems}),
         "options": job.options,
@@ -98,6 +96,13 @@ def recipe_of(job: Job, graph: Graph, registry: Registry) -> str:
         "engines": [f"{name} {_version(name)}" for name in _ENGINES] if models else [],
     }
     return hashlib.sha256(msgspec.json.encode(parts, order="sorted")).hexdigest()
+
+
+@cache  # of what runs, which does not change while it does
+def _unbraid() -> tuple[str, str]:
+    from ...kernels.machine import sources_hash
+
+    return version("unbraid"), sources_hash()
 
 
 def _plugin(use: str, registry: Registry) -> str:
@@ -145,7 +150,7 @@ def _texts(graph: Graph, registry: Registry) -> Iterator[str]:
 
 
 def _file(text: str) -> str:
-    """Return the SHA-256 of the file that a parameter names; "" where it names none."""
+    """Return the XXH128 of the file that a parameter names; "" where it names none."""
     path = Path(text)
     try:
         if len(path.parts) < 2 and not path.suffix:  # a word
@@ -158,11 +163,12 @@ def _file(text: str) -> str:
 
 @lru_cache(maxsize=256)
 def _hash(path: str, *_: int) -> str:
-    from ..models.hashes import sha256_of
+    from .hashes import xxh128_of
 
-    return sha256_of(Path(path))
+    return xxh128_of(path)
 
 
+@cache
 def machine() -> str:
     """Return what of this machine decides bits: CPU, vector width, and the compiler's version."""
     from ...kernels.machine import cache_folder
@@ -177,7 +183,7 @@ def identity_of(recipe: str, machine: str, inputs: Mapping[str, str]) -> str:
     Args:
         recipe: of `recipe_of`.
         machine: of `machine`.
-        inputs: SHA-256 by name.
+        inputs: XXH128 by name.
 
     Example:
         >>> identity_of("r", "m", {"mix": "a"}) == identity_of("r", "m", {"mix": "b"})

@@ -66,13 +66,13 @@ class Review:
             return False
         if any(row.job.path(each.name, each.path.rpartition(".")[2]) != each.path for each in outputs):
             return False
-        return not self._verify or all(self._right(output.path, output.sha256) for output in outputs)
+        return not self._verify or all(self._right(output.path, output.xxh128) for output in outputs)
 
-    def _right(self, path: str, sha256: str) -> bool:
-        from ..models.hashes import sha256_of
+    def _right(self, path: str, xxh128: str) -> bool:
+        from .hashes import xxh128_of
 
         try:
-            return sha256_of(self._folder / path) == sha256
+            return xxh128_of(self._folder / path) == xxh128
         except OSError:
             return False
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import select
 import socket
@@ -27,7 +28,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Slot", "Terms"]
 
-_GLANCE = 0.05  # seconds between two looks at its memory
+_GLANCE, _REST = 0.05, 0.5  # seconds between two looks at its memory, at least and at most
+_PACE = 4 << 30  # bytes that a thread may newly hold in a second: the system has to clear them
 _GRACE = 1.0  # seconds for a process whose socket closed to be gone
 _STALL = 60.0  # seconds for the rest of a message that began
 _LINES = 40
@@ -197,8 +199,10 @@ class Slot:
         talk, process = self._talk, self._process
         assert talk is not None and process is not None  # noqa: S101, PT018 - it runs
         seconds = task.seconds or self._terms.seconds
+        until = began + seconds if seconds is not None else math.inf
+        rest = _GLANCE
         while True:
-            if select.select([talk], [], [], _GLANCE)[0]:
+            if select.select([talk], [], [], max(0, min(rest, until - time.monotonic())))[0]:
                 try:
                     data = receive(talk, 1 << 28)
                     if data is None:
@@ -213,14 +217,16 @@ class Slot:
             elif exit_of(process) is not None:  # what it started may hold its end of the socket open
                 return self._crashed()
             self._hush(_PRINTED)
-            if held(process.pid) > self._memory:
+            room = self._memory - held(process.pid)
+            rest = min(max(room / (_PACE * self._terms.threads), _GLANCE), _REST)
+            if room < 0:
                 most = self._memory / (1 << 20)
                 return self._lost(
                     "memory",
                     f"its process held more than {most:.0f} MiB and was ended; raise --memory, or take fewer "
                     "workers, and retry it",
                 )
-            if seconds is not None and time.monotonic() - began > seconds:
+            if time.monotonic() > until:
                 return self._lost(
                     "hang",
                     f"it took longer than {seconds:g} s, and its process was ended; raise the timeout, and "

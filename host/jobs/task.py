@@ -34,13 +34,13 @@ class Seen(msgspec.Struct, frozen=True, array_like=True):
         name: of the input that it is.
         path: absolute.
         state: length in bytes, times of change of content and entry in ns, inode, device.
-        sha256: of all its bytes.
+        xxh128: of all its bytes.
     """
 
     name: str
     path: str
     state: tuple[int, ...]
-    sha256: str
+    xxh128: str
 
 
 class Heard(msgspec.Struct, frozen=True):
@@ -64,7 +64,7 @@ class Output(msgspec.Struct, frozen=True, kw_only=True):
         name: of the graph's output; "film" is the copy of a film.
         staged: file name in the task's staging folder.
         path: where it goes, below the batch's folder.
-        sha256: of the file.
+        xxh128: of the file.
         bytes: its length.
         form: WAV, FLAC ...
         rate: Hz.
@@ -80,7 +80,7 @@ class Output(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     staged: str
     path: str
-    sha256: str
+    xxh128: str
     bytes: int
     form: str = ""
     rate: int = 0

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 from ..contract.errors import MediaError, UnbraidError, one_line
 from ..engine.render import render
 from ..media.writer import suffix_of
-from ..models.hashes import sha256_of
 from ..registry import Registry
+from .hashes import xxh128_of
 from .job import FILM
 from .manifest.naming import check_outputs
 from .manifest.render_keys import render_options
@@ -97,7 +97,7 @@ class _Attempt:
         graph = graph_of(job, self.registry)
         self.recipe = recipe_of(job, graph, self.registry)
         here = machine()
-        identity = identity_of(self.recipe, here, {seen.name: seen.sha256 for seen in self.seen})
+        identity = identity_of(self.recipe, here, {seen.name: seen.xxh128 for seen in self.seen})
         if identity == self.task.expected:
             return Unchanged(identity=identity, recipe=self.recipe, inputs=tuple(self.seen))
         check_outputs(job, list(graph.document().outputs), self._suffix())
@@ -126,18 +126,18 @@ class _Attempt:
 
     def _see(self, job: Job) -> None:
         """Hash what the job reads, where it is not known already."""
-        known = {(seen.path, seen.state): seen.sha256 for seen in self.task.known}
+        known = {(seen.path, seen.state): seen.xxh128 for seen in self.task.known}
         for name, path in job.paths().items():
             if not unmoved(path):
                 raise MediaError(f"{path}: leads elsewhere now, by a link; run the batch again")
             state = state_of(path)
-            sha256 = known.get((path, state))
-            if sha256 is None:
+            xxh128 = known.get((path, state))
+            if xxh128 is None:
                 try:
-                    sha256 = sha256_of(Path(path))
+                    xxh128 = xxh128_of(path)
                 except OSError as error:
                     raise MediaError(f"{path}: cannot be read: {error.strerror}") from None
-            self.seen.append(Seen(name, path, state, sha256))
+            self.seen.append(Seen(name, path, state, xxh128))
 
     def _unchanged(self) -> None:
         for seen in self.seen:
@@ -188,7 +188,7 @@ class _Attempt:
             name=made.name,
             staged=made.path.name,
             path=job.path(made.name, self._suffix()),
-            sha256=_hash(made.path),
+            xxh128=_hash(made.path),
             bytes=made.path.stat().st_size,
             form=made.form,
             rate=made.rate,
@@ -231,7 +231,7 @@ class _Attempt:
             name=FILM,
             staged=out.name,
             path=job.path(FILM, suffix),
-            sha256=_hash(out),
+            xxh128=_hash(out),
             bytes=out.stat().st_size,
             form=suffix.upper(),
             rate=sound.rate,
@@ -248,7 +248,7 @@ def _whole(text: str) -> str:
 
 def _hash(path: Path) -> str:
     try:
-        return sha256_of(path)
+        return xxh128_of(path)
     except OSError as error:
         raise MediaError(f"{path}: cannot be read again: {error.strerror}") from None
 

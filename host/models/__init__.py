@@ -16,7 +16,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from .cache import loaded_once
+    from .cache import keep_loaded, loaded_once
     from .card import Licence, ModelCard, ModelFile, PackageFile
     from .card_document import parse_card, read_card, write_card
     from .catalogue import Catalogue, model_card
@@ -69,6 +69,7 @@ _HOME = {
     "fetch": "fetching",
     "import_files": "importing",
     "import_with_card": "importing",
+    "keep_loaded": "cache",
     "load_network": "network",
     "load_notes": "tensors",
     "load_program": "programs",
@@ -109,6 +110,7 @@ __all__ = [
     "fetch",
     "import_files",
     "import_with_card",
+    "keep_loaded",
     "load_network",
     "load_notes",
     "load_program",

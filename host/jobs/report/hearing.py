@@ -94,23 +94,23 @@ class Memory:
             base = sqlite3.connect(folder / FOLDER / "report.sqlite", isolation_level=None, timeout=1.0)
             self._base = base
             base.execute("PRAGMA synchronous = OFF")
-            columns = "kind TEXT, sha256 TEXT, data BLOB, PRIMARY KEY (kind, sha256)"
+            columns = "kind TEXT, xxh128 TEXT, data BLOB, PRIMARY KEY (kind, xxh128)"
             base.execute(f"CREATE TABLE IF NOT EXISTS known ({columns})")
 
-    def get(self, kind: str, sha256: str) -> bytes | None:
+    def get(self, kind: str, xxh128: str) -> bytes | None:
         """Return what is known; None for nothing."""
         if self._base is not None:
             with suppress(sqlite3.Error):
-                sql = "SELECT data FROM known WHERE kind = ? AND sha256 = ?"
-                found = self._base.execute(sql, (kind, sha256)).fetchone()
+                sql = "SELECT data FROM known WHERE kind = ? AND xxh128 = ?"
+                found = self._base.execute(sql, (kind, xxh128)).fetchone()
                 return None if found is None else bytes(found[0])
         return None
 
-    def put(self, kind: str, sha256: str, data: bytes) -> None:
+    def put(self, kind: str, xxh128: str, data: bytes) -> None:
         """Keep it."""
         if self._base is not None:
             with suppress(sqlite3.Error):
-                self._base.execute("INSERT OR REPLACE INTO known VALUES (?, ?, ?)", (kind, sha256, data))
+                self._base.execute("INSERT OR REPLACE INTO known VALUES (?, ?, ?)", (kind, xxh128, data))
 
     def close(self) -> None:
         """Let go."""
@@ -145,14 +145,14 @@ class Hearing:
         """Hear an output whose file is there; return its verdict, or why it has none."""
         if output.heard is not None or output.name == FILM:
             return output.verdict
-        found = self._found.get(output.sha256) or self._remembered(output) or self._measured(output)
+        found = self._found.get(output.xxh128) or self._remembered(output) or self._measured(output)
         if found is None:
             return self.notes.get(output.path, "")
-        self._found[output.sha256] = found
+        self._found[output.xxh128] = found
         return verdict_of(target, found)
 
     def _remembered(self, output: Output) -> Loudness | None:
-        data = self._memory.get("loudness", output.sha256)
+        data = self._memory.get("loudness", output.xxh128)
         with suppress(msgspec.MsgspecError):
             return msgspec.json.decode(data or b"", type=Loudness)
         return None
@@ -168,12 +168,12 @@ class Hearing:
         except MediaError as error:
             self.notes[output.path] = str(error)
             return None
-        self._memory.put("loudness", output.sha256, msgspec.json.encode(found))
+        self._memory.put("loudness", output.xxh128, msgspec.json.encode(found))
         return found
 
     def heard(self, output: Output, target: str) -> Output:
         """Return an output with its loudness and verdict, as far as `listen` found them."""
-        found = self._found.get(output.sha256)
+        found = self._found.get(output.xxh128)
         if found is None or output.heard is not None or output.name == FILM:
             return output
         heard = Heard(found.integrated, found.range, found.true_peak)

@@ -111,7 +111,7 @@ def entries(ledger: Ledger, numbers: Sequence[int]) -> Iterator[Entry]:
 
 
 _TABLES = (
-    "SELECT job, name, path, state, sha256 FROM input WHERE job IN (%s) ORDER BY job, name",
+    "SELECT job, name, path, state, xxh128 FROM input WHERE job IN (%s) ORDER BY job, name",
     "SELECT job, data FROM output WHERE job IN (%s) ORDER BY job, name",
     "SELECT job, number, ended, outcome, reason, seconds, worker FROM attempt WHERE job IN (%s) "
     "ORDER BY job, number",

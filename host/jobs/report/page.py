@@ -168,7 +168,7 @@ def _job(entry: Entry) -> Iterator[str]:
     yield "".join(f'<div class="warn"><bdi>{_plain(line)}</bdi></div>' for line in job.warnings[:3])
     if more := job.warnings[3:]:
         yield _folded(f"{len(more)} more warnings", more)
-    inputs = [f"{seen.name}: {seen.path} ({seen.sha256[:12]})" for seen in entry.inputs]
+    inputs = [f"{seen.name}: {seen.path} ({seen.xxh128[:12]})" for seen in entry.inputs]
     inputs = inputs or [f"{name}: {path}" for name, path in {**job.job.inputs, **job.job.stems}.items()]
     yield _folded(f"{len(inputs)} input{'s' * (len(inputs) != 1)}, graph {job.job.graph}", inputs)
     if len(entry.attempts) > 1:
@@ -197,7 +197,7 @@ def _output(output: Output, picture: bytes | None, note: str) -> str:
         image = '<span class="none"></span>'
     length = clock(output.length / output.rate) if output.rate else ""
     form = [output.layout, f"{output.rate} Hz" if output.rate else "", output.subtype or output.form, length]
-    facts = " · ".join(_plain(text) for text in (*form, size(output.bytes), output.sha256[:12]) if text)
+    facts = " · ".join(_plain(text) for text in (*form, size(output.bytes), output.xxh128[:12]) if text)
     lines = [
         f"<b><bdi>{name}</bdi></b> <bdi>{_plain(output.path)}</bdi>",
         f'<span class="dim">{facts}</span>',

@@ -174,13 +174,13 @@ class _Look:
 
         if output.name == FILM or output.path in self._notes:
             return None
-        data = self.memory.get("picture", output.sha256)
+        data = self.memory.get("picture", output.xxh128)
         if data is None:
             try:
                 data = thumbnail(self.folder / output.path, output)
             except MediaError:
                 data = b""  # the reader sees that there is none; why does not matter to a batch
-            self.memory.put("picture", output.sha256, data)
+            self.memory.put("picture", output.xxh128, data)
         return data or None
 
 
@@ -271,7 +271,7 @@ def _plain(look: _Look, entry: Entry) -> dict[str, Any]:
         "speed": fast,
         "cpu": job.cpu,
         "memory": job.memory,
-        "inputs": [{"name": each.name, "path": each.path, "sha256": each.sha256} for each in entry.inputs],
+        "inputs": [{"name": each.name, "path": each.path, "xxh128": each.xxh128} for each in entry.inputs],
         "outputs": [
             {
                 **{key: value for key, value in msgspec.to_builtins(each).items() if key not in _OURS},
