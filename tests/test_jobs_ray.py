@@ -38,6 +38,9 @@ if TYPE_CHECKING:
 ray = pytest.importorskip("ray", reason='the cluster needs Ray: pip install "unbraid[cluster]"')
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::DeprecationWarning")
 SLOW = {"t.how": "slow"}
+TWO = rig.TWO.replace("nodes:", "nodes:\n  t: {use: deed, from: mix}").replace(
+    "use: gain, from: mix", "use: gain, from: t"
+)
 
 
 @pytest.fixture(scope="module")
@@ -85,9 +88,9 @@ while not (folder / "go-{gate}").exists():
 """
 
 
-def waiting(folder: Path, count: int, gates: int = 1) -> list[Job]:
+def waiting(folder: Path, count: int, gates: int = 1, text: str = rig.DEED) -> list[Job]:
     """Jobs that make what those of `slow` do, but wait inside until they may go on, by gates in turn."""
-    jobs = make(folder, count, rig.DEED, 4096 * 6)
+    jobs = make(folder, count, text, 4096 * 6)
     for gate in range(gates):
         (folder / f"waiting-{gate}").mkdir()
     return [
@@ -159,15 +162,15 @@ def outcomes(folder: Path) -> Counter[str]:
 def test_a_cluster_renders_the_bytes_that_one_machine_does_on_all_of_its_nodes(
     two: Two, tmp_path: Path
 ) -> None:
-    jobs = make(tmp_path, 24, rig.TWO, 40_000)
+    jobs = waiting(tmp_path, 24, text=TWO)
     began: list[str] = []
 
     def told(_: str, event: Event) -> None:
         if isinstance(event, Began):
             began.append(event.worker)
 
-    batch = two.batch(jobs, tmp_path / "out", told=told)
-    assert states(list(batch)) == {"done": 24}
+    both = meanwhile(tmp_path, lambda: None)
+    assert states(list(two.batch(jobs, tmp_path / "out", told=told, cancelled=both))) == {"done": 24}
     assert rig.hashes(tmp_path / "out") == quiet(jobs, tmp_path / "quiet")
     assert done_once(tmp_path / "out", 24)
     assert len(began) == 24
@@ -280,15 +283,16 @@ def test_what_a_plugin_does_wrong_costs_its_own_job(two: Two, tmp_path: Path) ->
 
 
 def test_a_batch_that_is_cancelled_by_force_leaves_no_process_and_no_file(two: Two, tmp_path: Path) -> None:
-    jobs, found = slow(tmp_path, 6, blocks=60), list[int]()
+    jobs, found = waiting(tmp_path, 6), list[int]()
 
-    def told(_: str, event: Event) -> None:
-        if isinstance(event, Moved):
+    def cancelled() -> bool:
+        if both_wait(tmp_path):
             found.extend([*two.actors(), *two.workers()])
             raise KeyboardInterrupt
+        return False
 
     with pytest.raises(KeyboardInterrupt):
-        list(two.batch(jobs, tmp_path / "out", told=told))
+        list(two.batch(jobs, tmp_path / "out", cancelled=cancelled))
     assert len(found) == 4
     assert gone(found, seconds=0)
     assert rig.files(tmp_path / "out") == []
