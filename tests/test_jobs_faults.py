@@ -130,6 +130,52 @@ def test_what_earlier_jobs_left_in_memory_is_not_the_next_ones_fault(
     assert states(done) == {"done": 3}
 
 
+HOLDS = "import time; kept = bytearray({} << 20); time.sleep(60)"
+STARTS = """
+import subprocess, sys
+child = subprocess.Popen([sys.executable, "-c", {code!r}], start_new_session=True)
+with open({note!r}, "w") as file:
+    file.write(str(child.pid))
+child.wait()
+"""
+
+
+def test_what_a_job_starts_counts_for_its_memory_and_ends_with_it(tmp_path: Path, deeds: list[Job]) -> None:
+    note = tmp_path / "child"
+    code = STARTS.format(code=HOLDS.format(500), note=str(note))
+    (lost, done) = run([told(deeds[0], code), deeds[1]], tmp_path / "out", terms=Terms(memory=450 << 20))
+    assert (lost.state, done.state) == ("failed", "done")
+    assert "held more than 450 MiB" in lost.reason
+    assert not is_running(int(note.read_text()))
+
+
+def is_running(process: int) -> bool:
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def test_memory_that_a_fork_shares_counts_once(tmp_path: Path, deeds: list[Job]) -> None:
+    fork = "if not (child := os.fork()):\n    time.sleep(1.5)\n    os._exit(0)\nos.waitpid(child, 0)"
+    code = f"import os, time\nkept = bytearray(400 << 20)\n{fork}"
+    done = run([told(deeds[0], code)], tmp_path / "out", terms=Terms(memory=750 << 20))
+    assert states(done) == {"done": 1}
+
+
+def test_a_job_whose_model_is_missing_is_tried_again_by_the_next_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("UNBRAID_MODELS", str(tmp_path / "models"))
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    jobs = rig.jobs(rig.sounds(tmp_path / "in", 1), Path("karaoke"))
+    jobs = [msgspec.structs.replace(job, settings={"voice.model": "umxhq"}) for job in jobs]
+    for attempts in (1, 2):
+        (result,) = run(jobs, tmp_path / "out")
+        assert (result.state, result.kind, result.attempts) == ("failed", "ModelMissingError", attempts)
+        assert "unbraid models fetch umxhq" in result.reason
+
+
 def test_a_jobs_time_begins_when_its_worker_is_there(tmp_path: Path, deeds: list[Job]) -> None:
     job = msgspec.structs.replace(deeds[0], timeout=3.0)
     terms = Terms(environment=(("DEEDS_SLOW_TO_LOAD", "3.5"),))

@@ -10,6 +10,8 @@ import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from .family import end_strays
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -35,7 +37,7 @@ def spawn(
     messages: int | None = None,
     environment: Mapping[str, str] | None = None,
 ) -> subprocess.Popen[bytes]:
-    """Start a child in a session of its own: Ctrl-C does not reach it, and all it starts ends with it.
+    """Start a child in a session of its own: Ctrl-C does not reach it, and `end_group` ends all it started.
 
     Args:
         module: full name of the module whose ``main(files)`` it runs.
@@ -64,8 +66,12 @@ def spawn(
 
 
 def end_group(process: subprocess.Popen[bytes]) -> None:
-    """Kill a child and all it started; again does nothing."""
+    """Kill a child and all it started; again does nothing.
+
+    Of a child that has ended by itself, what it had put into other sessions is nobody's, and stays.
+    """
     if process.returncode is None:
+        end_strays(process.pid)
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, signal.SIGKILL)
         with suppress(subprocess.TimeoutExpired):  # a driver may hold on to it

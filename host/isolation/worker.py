@@ -201,7 +201,7 @@ class Worker:
     def _look(self) -> None:
         """Raise when the child holds too much memory."""
         self._looked = time.monotonic()
-        if held(self._process.pid) > self._memory:
+        if held(self._process.pid, self._memory) > self._memory:
             most = self._memory / (1 << 20)
             raise ProcessEndedError(
                 f"its process held more than {most:.0f} MiB of memory and was ended; "

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 __all__ = ["Review"]
 
 _KEPT = 4096  # recipes
+#: Errors of files, names and the store of models, which are mended where no job can see it.
+_ELSEWHERE = ("MediaError", "ManifestError", "ModelMissingError", "ModelCorruptError")
 
 
 class Review:
@@ -77,8 +79,8 @@ class Review:
             return False
 
     def _fails(self, row: Row) -> bool:
-        """Return whether a job would fail as it did: of files, disks and names it may be mended."""
-        return row.kind not in ("MediaError", "ManifestError") and self._same(row)
+        """Return whether a job would fail as it did: what can be mended elsewhere is tried again."""
+        return row.kind not in _ELSEWHERE and self._same(row)
 
     def _same(self, row: Row) -> bool:
         """Return whether inputs and recipe are what they were."""

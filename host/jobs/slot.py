@@ -169,7 +169,7 @@ class Slot:
     def _too_large(self) -> str:
         """Return what is wrong where a worker holds more than it may before it has done anything."""
         assert self._process is not None  # noqa: S101 - just started
-        if (found := held(self._process.pid)) <= self._memory:
+        if (found := held(self._process.pid, self._memory)) <= self._memory:
             return ""
         self.end()
         return (
@@ -217,7 +217,7 @@ class Slot:
             elif exit_of(process) is not None:  # what it started may hold its end of the socket open
                 return self._crashed()
             self._hush(_PRINTED)
-            room = self._memory - held(process.pid)
+            room = self._memory - held(process.pid, self._memory)
             rest = min(max(room / (_PACE * self._terms.threads), _GLANCE), _REST)
             if room < 0:
                 most = self._memory / (1 << 20)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from ..contract.errors import MediaError, UnbraidError, one_line
 from ..engine.render import render
 from ..media.writer import suffix_of
+from ..models.errors import ModelError
 from ..registry import Registry
 from .hashes import xxh128_of
 from .job import FILM
@@ -61,7 +62,7 @@ class Bench:
             return attempt.outcome()
         except UnbraidError as error:
             trace = "".join(traceback.format_exception(error.__cause__)) if error.__cause__ else ""
-            kind, text = type(error).__name__, str(error)
+            kind, text = _kind(error), str(error)
         except BaseException as error:  # noqa: BLE001 - a stranger's code can raise anything
             trace = "".join(traceback.format_exception(error))
             kind, text = type(error).__name__, f"{one_line(error)}; the trace says where"
@@ -239,6 +240,14 @@ class _Attempt:
             length=sound.length,
             subtype=made.codec,
         )
+
+
+def _kind(error: BaseException) -> str:
+    """Return the name of an error's type; of a node whose model is at fault, that of the model's."""
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, ModelError):
+        cause = cause.__cause__
+    return type(cause or error).__name__
 
 
 def _whole(text: str) -> str:
