@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 from contextlib import suppress
-from pathlib import Path
 
 __all__ = ["end_strays", "family_of"]
 
@@ -19,10 +18,17 @@ def family_of(process: int) -> list[int]:
     """
     found = [process]
     for each in found:
-        for thread in Path(f"/proc/{each}/task").glob("*/children"):
-            with suppress(OSError):  # it has ended meanwhile
-                found += map(int, thread.read_bytes().split())
+        with suppress(OSError):  # it has ended meanwhile
+            # Audio threads ask: a path object for each thread takes four times as long.
+            for thread in os.listdir(f"/proc/{each}/task"):  # noqa: PTH208
+                found += _children(f"/proc/{each}/task/{thread}/children")
     return found
+
+
+def _children(table: str) -> list[int]:
+    with suppress(OSError), open(table, "rb", buffering=0) as file:  # noqa: PTH123
+        return [int(number) for number in file.read().split()]
+    return []
 
 
 def end_strays(process: int) -> None:

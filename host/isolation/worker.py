@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 __all__ = ["ProcessEndedError", "RaisedElsewhereError", "Worker"]
 
 _GLANCE = 10  # ms between two looks at a child that is waited for
-_LOOK = 0.1  # seconds between two looks at the memory of one that is not
+_LOOK = 0.1  # seconds between two looks at its memory
 _PATIENCE = 5.0  # seconds for a child to end by itself once it was asked to
 
 
@@ -168,8 +168,7 @@ class Worker:
     def _wait(self, seconds: float, what: str) -> bool:
         """Wait; return whether the block is done, else there is a message, or nobody to send one."""
         began = time.monotonic()
-        if began - self._looked > _LOOK:
-            self._look()
+        self._look()
         while True:
             for file, _ in self._poll.poll(_GLANCE):
                 if file != self._bell:
@@ -199,8 +198,11 @@ class Worker:
         raise self._gone()
 
     def _look(self) -> None:
-        """Raise when the child holds too much memory."""
-        self._looked = time.monotonic()
+        """Raise when the child holds too much memory, now and then."""
+        now = time.monotonic()
+        if now - self._looked < _LOOK:
+            return
+        self._looked = now
         if held(self._process.pid, self._memory) > self._memory:
             most = self._memory / (1 << 20)
             raise ProcessEndedError(
