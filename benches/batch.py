@@ -22,6 +22,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import soundfile
 
+from unbraid.host.isolation.family import family_of
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -104,7 +106,7 @@ def overhead(folder: Path, paths: list[Path], count: int) -> None:
     The two take turns, a job each, so that what else the machine does slows both.
     """
     for graph, what in GRAPHS.items():
-        print(f"{graph}: {what}, {SECONDS} s of stereo a job, {count} times {MANY - 1} jobs in turn")
+        print(f"{graph}: {what}, {SECONDS} s of stereo a job, {count} times {MANY - 2} jobs in turn")
         took = [_in_turn(graph, paths, folder) for _ in range(count)]
         for clock in ("time", "processor"):
             for side in ("loop", "batch"):
@@ -119,16 +121,20 @@ def _in_turn(graph: str, paths: list[Path], folder: Path) -> dict[tuple[str, str
     lines = manifest(folder / "in" / f"{graph}.jsonl", paths, graph)
     command = [sys.executable, "-c", MAIN, "batch", str(lines), "-o", str(folder / "batch"), "--json"]
     both = {"loop": loop, "batch": Side([*command, "--workers", "1", "--threads", "1"], '"ended"')}
-    for side in both.values():
-        side.goes_on()  # with its start
-    before = {name: side.used() for name, side in both.items()}
-    for _ in range(MANY - 2):
+    try:
         for side in both.values():
-            side.goes_on()
-    used = {name: side.used() for name, side in both.items()}
-    for name, side in both.items():
-        side.ends()
-        shutil.rmtree(folder / name)
+            side.goes_on()  # with its start
+        before = {name: side.used() for name, side in both.items()}
+        for _ in range(MANY - 2):
+            for side in both.values():
+                side.goes_on()
+        used = {name: side.used() for name, side in both.items()}
+        for side in both.values():
+            side.ends()
+    finally:
+        for name, side in both.items():
+            side.is_put_down()
+            shutil.rmtree(folder / name, ignore_errors=True)
     return {
         (name, clock): (used[name][at] - before[name][at]) / (MANY - 2)
         for name in both
@@ -162,7 +168,7 @@ class Side:
     def used(self) -> tuple[float, float]:
         """Return the seconds that it ran, and those of processor that it and all it started have taken."""
         ticks = 0
-        for process in self._family():
+        for process in family_of(self._run.pid):
             fields = Path(f"/proc/{process}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
             ticks += sum(map(int, fields[11:15]))
         return self._seconds, ticks / os.sysconf("SC_CLK_TCK")
@@ -174,6 +180,12 @@ class Side:
         if self._run.returncode:
             raise SystemExit(f"it ended with {self._run.returncode}")
 
+    def is_put_down(self) -> None:
+        """Leave nothing of it, standing still or not."""
+        if self._run.poll() is None:
+            self._all(signal.SIGKILL)
+            self._run.wait()
+
     def _line(self) -> str:
         assert self._run.stdout is not None  # noqa: S101 - a pipe
         line = self._run.stdout.readline()
@@ -182,15 +194,8 @@ class Side:
         return line
 
     def _all(self, number: signal.Signals) -> None:
-        for process in self._family():
+        for process in family_of(self._run.pid):
             os.kill(process, number)
-
-    def _family(self) -> list[int]:
-        found = [self._run.pid]
-        for process in found:
-            for thread in Path(f"/proc/{process}/task").glob("*/children"):
-                found += [int(child) for child in thread.read_text(encoding="ascii").split()]
-        return found
 
 
 def _each(times: dict[str, list[float]], kind: str) -> list[float]:

@@ -27,6 +27,7 @@ from unbraid.host.jobs.local import LocalExecutor
 from unbraid.host.jobs.placing import Placing
 from unbraid.host.jobs.slot import Slot, Terms
 from unbraid.host.jobs.task import Done, Task
+from unbraid.host.models import Store, model_card
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -163,16 +164,23 @@ def test_memory_that_a_fork_shares_counts_once(tmp_path: Path, deeds: list[Job])
     assert states(done) == {"done": 1}
 
 
-def test_a_job_whose_model_is_missing_is_tried_again_by_the_next_run(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("kind", ["ModelMissingError", "ModelCorruptError"])
+def test_a_job_whose_model_is_missing_or_damaged_is_tried_again_by_the_next_run(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("UNBRAID_MODELS", str(tmp_path / "models"))
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    if kind == "ModelCorruptError":
+        card = model_card("umxhq")
+        for file in card.files:
+            place = Store().path(card, file)
+            place.parent.mkdir(parents=True)
+            place.write_bytes(b"not it")
     jobs = rig.jobs(rig.sounds(tmp_path / "in", 1), Path("karaoke"))
     jobs = [msgspec.structs.replace(job, settings={"voice.model": "umxhq"}) for job in jobs]
     for attempts in (1, 2):
         (result,) = run(jobs, tmp_path / "out")
-        assert (result.state, result.kind, result.attempts) == ("failed", "ModelMissingError", attempts)
+        assert (result.state, result.kind, result.attempts) == ("failed", kind, attempts)
         assert "unbraid models fetch umxhq" in result.reason
 
 

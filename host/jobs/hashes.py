@@ -9,11 +9,10 @@ Source: Collet, "xxHash" (the algorithm's specification); ASC Media Hash List, w
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 __all__ = ["xxh128_of"]
-
-_PIECE = 1 << 18  # bytes: stays in the processor's cache
 
 
 def xxh128_of(path: str | Path) -> str:
@@ -27,9 +26,5 @@ def xxh128_of(path: str | Path) -> str:
     """
     from xxhash import xxh3_128
 
-    found, piece = xxh3_128(), bytearray(_PIECE)
-    view = memoryview(piece)
-    with Path(path).open("rb", buffering=0) as file:
-        while count := file.readinto(piece):
-            found.update(view[:count])
-    return found.hexdigest()
+    with Path(path).open("rb") as file:
+        return hashlib.file_digest(file, xxh3_128).hexdigest()
